@@ -14,6 +14,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/net/idna"
 
@@ -209,6 +210,8 @@ func (c Config) readEnvironment(out *server.Config) (err error) {
 	out.Version = version
 	out.MetricsToken, err = metricsToken(vars)
 	add(err)
+	out.Audit, err = audited(vars.Get("TOWER_AUDIT"), out.Env)
+	add(err)
 	out.Site, err = c.site(out)
 	add(err)
 	accessLog, err := onOrOff(vars, "TOWER_ACCESS_LOG", out.Env != "test")
@@ -270,6 +273,21 @@ func metricsToken(vars *environ.Environment) (string, error) {
 		return "", fmt.Errorf("TOWER_METRICS_TOKEN has %d characters; at least %d are needed; make one with: openssl rand -hex 32", len(token), least)
 	}
 	return token, nil
+}
+
+// audited returns the time between two audits of a client, 0 for none.
+func audited(text, env string) (time.Duration, error) {
+	switch {
+	case text == "off" || text == "" && env != "production":
+		return 0, nil
+	case text == "":
+		return 5 * time.Minute, nil
+	}
+	every, err := time.ParseDuration(text)
+	if err != nil || every <= 0 {
+		return 0, fmt.Errorf("TOWER_AUDIT is %q; it is off, or a time like 5m", text)
+	}
+	return every, nil
 }
 
 // onOrOff returns a variable that is on or off.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"regexp"
 	"slices"
@@ -50,8 +51,9 @@ type Client struct {
 	cursors map[uint64][]*Cursor // equal cursors share a number
 	opening map[uint64]*Cursor   // by the id of the request
 	lastID  uint64
-	seq     uint64 // of the last commit
-	newest  uint64 // the newest commit that the client knows of
+	seq     uint64    // of the last commit
+	newest  uint64    // the newest commit that the client knows of
+	audited time.Time // when the client may send the next audit
 	err     error
 }
 
@@ -382,11 +384,14 @@ func (c *Client) read() {
 		close(c.changed)
 		c.changed = make(chan struct{})
 		observe, seq, open := c.observe, c.newest, c.openCursors()
-		acks := c.acks
+		owed := c.acks
 		c.acks = nil
+		if audit := c.audit(); audit != nil && err == nil {
+			owed = append(owed, *audit)
+		}
 		c.mu.Unlock()
-		for _, ack := range acks {
-			_ = c.send(ack) // if the connection is lost, receive returns the error
+		for _, frame := range owed {
+			_ = c.send(frame) // if the connection is lost, receive returns the error
 		}
 		if err != nil {
 			return
@@ -395,6 +400,33 @@ func (c *Client) read() {
 			observe(seq, open)
 		}
 	}
+}
+
+// audit returns the checksum of what the client holds of one of its cursors, chosen at
+// random, if the server wants it now; nil otherwise.
+func (c *Client) audit() *wire.Request {
+	every := time.Duration(c.hello.Audit * float64(time.Second))
+	if now := time.Now(); every == 0 || now.Before(c.audited) {
+		return nil
+	}
+	for id := range c.opening {
+		if c.answers[id] == nil {
+			return nil
+		}
+	}
+	for number, cursors := range c.cursors { // in a random order
+		state := cursors[0].state
+		if state.HTML || state.Value != nil || state.Closed != nil {
+			continue
+		}
+		sum, err := state.Sum()
+		if err != nil {
+			return nil // the test will see it
+		}
+		c.audited = time.Now().Add(time.Duration((1 + rand.Float64()) * float64(every)))
+		return &wire.Request{Audit: number, Seq: max(c.newest, state.Seq), Sum: sum.All, Rows: sum.Rows}
+	}
+	return nil
 }
 
 // openCursors returns the open cursors.

@@ -162,6 +162,9 @@ func (k *checker) reportEmpty(seen *census) {
 		k.t.Errorf("towertest: nothing was checked: no client ever held a record; give Convergence.Inputs, or name the model of Users")
 	}
 	k.t.Logf("towertest: %d commits, %d opens, %d returns; %d times a client held what it should, %d times at least one record", seen.commits, seen.opens, seen.returns, seen.compared, seen.held)
+	if seen.audited > 0 {
+		k.t.Logf("towertest: %d audits of clients", seen.audited)
+	}
 }
 
 // saved is a failure as it is stored in a file.
@@ -232,13 +235,17 @@ func (k *checker) save(steps []step, failure string) (string, error) {
 }
 
 func (k *checker) describe(file string, steps []step, failure string) string {
+	pattern := "^" + strings.Join(strings.Split(k.t.Name(), "/"), "$/^") + "$"
+	return listed(steps, failure) + fmt.Sprintf("\nsaved as %s; it is replayed first by\n  go test -run '%s' .", file, pattern)
+}
+
+// listed describes a failure and the steps that led to it.
+func listed(steps []step, failure string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "towertest: a client does not hold what a fresh query gives its user\n%s\n\nafter\n", failure)
 	for i := range steps {
 		fmt.Fprintf(&b, "  %d. %s\n", i+1, &steps[i])
 	}
-	pattern := "^" + strings.Join(strings.Split(k.t.Name(), "/"), "$/^") + "$"
-	fmt.Fprintf(&b, "\nsaved as %s; it is replayed first by\n  go test -run '%s' .", file, pattern)
 	return b.String()
 }
 

@@ -30,6 +30,9 @@ type step struct {
 	Over    string          `json:"over,omitempty"` // one of the Transports; default Socket
 	Cursor  string          `json:"cursor,omitempty"`
 	In      json.RawMessage `json:"in,omitempty"`
+	Where   json.RawMessage `json:"where,omitempty"` // narrows the cursor, as do Order and Limit
+	Order   []string        `json:"order,omitempty"`
+	Limit   int             `json:"limit,omitempty"`
 	Changes []change        `json:"changes,omitempty"`
 }
 
@@ -87,6 +90,7 @@ type census struct {
 	created                                 map[string]int
 	refused                                 map[string]string // why the last record of a model was refused
 	commits, opens, returns, compared, held int
+	audited                                 uint64 // audits of clients that were compared
 }
 
 // A run is an application and what has happened to it.
@@ -94,7 +98,7 @@ type run struct {
 	t       testing.TB
 	app     *App
 	models  map[string]*record.Model
-	all     map[*record.Model][]*record.Image
+	all     records
 	clients map[int]*watcher
 	seen    census
 	clock   func(time.Time) // sets the application's clock; nil if it is the system's
@@ -112,8 +116,8 @@ type watcher struct {
 
 // A watched cursor is open, or will be when its client reconnects.
 type watched struct {
-	cursor *Cursor
-	in     json.RawMessage
+	cursor  *Cursor
+	request wire.Request
 }
 
 func newRun(t testing.TB, k *checker) *run {
@@ -208,7 +212,7 @@ func (r *run) take(s *step) {
 		}
 	case "open":
 		if w != nil && w.client != nil {
-			r.open(w, s.Cursor, s.In, nil)
+			r.open(w, wire.Request{Open: s.Cursor, In: s.In, Where: s.Where, Order: s.Order, Limit: s.Limit}, nil)
 		}
 	case "leave":
 		if w != nil && w.client != nil {
@@ -314,9 +318,10 @@ func (r *run) change(tx *server.Tx, c change) error {
 }
 
 // open opens a cursor, or resumes it from what the client held.
-func (r *run) open(w *watcher, name string, in json.RawMessage, held *Cursor) {
-	cursor, got := w.client.resume(wire.Request{Open: name, In: in}, held)
-	want := r.ask(w, name, in)
+func (r *run) open(w *watcher, request wire.Request, held *Cursor) {
+	name := request.Open
+	cursor, got := w.client.resume(request, held)
+	want := r.ask(w, request)
 	switch {
 	case got.Code == string(fault.TooMany):
 		return // a limit of the server is not an answer
@@ -327,7 +332,7 @@ func (r *run) open(w *watcher, name string, in json.RawMessage, held *Cursor) {
 	}
 	r.seen.opens++
 	if got.Status == http.StatusOK {
-		w.lists = append(w.lists, &watched{cursor, in})
+		w.lists = append(w.lists, &watched{cursor, request})
 	}
 }
 
@@ -339,7 +344,7 @@ func (r *run) comeBack(w *watcher) {
 	}
 	w.lists = nil
 	for _, list := range lists {
-		r.open(w, list.cursor.name, list.in, list.cursor)
+		r.open(w, list.request, list.cursor)
 	}
 }
 
@@ -373,16 +378,22 @@ func (r *run) refuses(user tower.ID) error {
 	return err
 }
 
-func (r *run) ask(w *watcher, name string, in json.RawMessage) answer {
-	want, err := ask(r.t.Context(), r.app.App, w.user, name, in, r.all)
+func (r *run) ask(w *watcher, request wire.Request) answer {
+	want, err := ask(r.t.Context(), r.app.App, w.user, request, r.all)
 	if err != nil {
-		r.t.Fatalf("a naive query of %s: %v", name, err)
+		r.t.Fatalf("a naive query of %s: %v", request.Open, err)
 	}
 	return want
 }
 
-// check compares what each client holds with what it should hold.
+// check compares what each client holds with what it should hold. If the application audits
+// its clients, see TOWER_AUDIT, it must not find a divergence either.
 func (r *run) check() {
+	audits := server.AppOf(r.app.App).Audits()
+	if audits.Divergences+audits.Failed > 0 {
+		r.t.Fatalf("the audits of the application's clients: %+v", audits)
+	}
+	r.seen.audited = audits.Equal
 	for _, number := range slices.Sorted(maps.Keys(r.clients)) {
 		if w := r.clients[number]; w.client != nil && r.isConnected(w) {
 			r.checkClient(w)
@@ -414,7 +425,7 @@ func (r *run) checkClient(w *watcher) {
 	sight := map[string]bool{}
 	kept := w.lists[:0]
 	for _, list := range w.lists {
-		want := r.ask(w, list.cursor.name, list.in)
+		want := r.ask(w, list.request)
 		for _, id := range want.ids {
 			sight[id] = true
 		}

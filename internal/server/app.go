@@ -20,6 +20,7 @@ import (
 	"github.com/towerkit/tower/internal/environ"
 	"github.com/towerkit/tower/internal/migrate"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/audit"
 	"github.com/towerkit/tower/internal/server/budget"
 	"github.com/towerkit/tower/internal/server/chain"
 	"github.com/towerkit/tower/internal/server/fault"
@@ -74,6 +75,8 @@ type Config struct {
 	Policy  string                          // Content-Security-Policy, see chain.Config; "": allow only this origin
 	Log     *slog.Logger
 
+	Audit time.Duration // between two audits of a client; 0: none
+
 	Archive    archive.Place // to which the store is archived; nil: none
 	ArchiveFor time.Duration // how far back the archive reaches
 
@@ -120,6 +123,7 @@ type App struct {
 	reads    *read.Server
 	workers  *workers.Group
 	archiver *archive.Archiver // nil: none
+	auditor  *audit.Auditor    // nil: none
 	consoles io.Closer         // serves consoles; nil: none
 	probes   map[string]http.Handler
 	unready  atomic.Pointer[string] // see setUnready
@@ -265,6 +269,10 @@ func (a *App) open(ctx context.Context, to listener) (err error) {
 		a.archiver = archive.New(a.store, a.config.Archive, archive.Options{App: a.config.Name, Keep: a.config.ArchiveFor, Folder: filepath.Dir(a.config.Data), Log: a.log})
 		a.running.Go(func() { a.archiver.Run(a.ctx) })
 	}
+	if a.config.Audit > 0 {
+		a.auditor = audit.New(audit.Options{Every: a.config.Audit, Folder: filepath.Join(filepath.Dir(a.config.Data), "divergences"), Build: a.config.Build, Store: a.store, Log: a.log})
+		a.running.Go(func() { a.auditor.Run(a.ctx) })
+	}
 	if a.config.Start != nil {
 		a.Go("Config.Start", a.config.Start)
 	}
@@ -311,6 +319,14 @@ func (a *App) Archived() (archive.Status, bool) {
 		return archive.Status{}, false
 	}
 	return a.archiver.Status(), true
+}
+
+// Audits returns what has happened to the checksums that clients sent of what they hold.
+func (a *App) Audits() audit.Counts {
+	if a.auditor == nil {
+		return audit.Counts{}
+	}
+	return a.auditor.Counts()
 }
 
 // Handle runs an action for every connection, one after another, with the connection's

@@ -44,6 +44,7 @@ type Connection struct {
 
 	label   atomic.Pointer[string]
 	seq     atomic.Uint64 // the last commit that was queued
+	settled atomic.Uint64 // the last commit that may have changed what the client may see
 	applied atomic.Uint64 // the last commit that the client acknowledged
 	lag     atomic.Int64  // microseconds from that commit to its acknowledgement
 

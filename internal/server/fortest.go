@@ -2,16 +2,15 @@ package server
 
 import (
 	"context"
-	"encoding/json"
 	"reflect"
 	"slices"
 	"time"
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/record"
-	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/wire"
 )
 
 // The functions in this file are for package towertest, which compares an application
@@ -50,23 +49,19 @@ func Cursors(a *App) []*route.Route {
 	return slices.DeleteFunc(slices.Clone(a.router.Routes), func(r *route.Route) bool { return r.Kind != route.KindCursor || r.Value })
 }
 
-// SpecFor returns what a declared cursor is opened with for a client that connects now as
-// the user: its scope, and the rules for its records. It registers nothing. The error is
-// the one that the client would receive.
-func SpecFor(ctx context.Context, a *App, user record.ID, name string, in json.RawMessage) (cursor.Spec, error) {
-	rt := a.router.Cursors[name]
-	if rt == nil {
-		return cursor.Spec{}, fault.Errorf(fault.NotFound, "there is no cursor %q", name)
+// SpecFor returns what a declared cursor is opened with by a request, for a client that
+// connects now as the user: its scope, and the rules for its records. It registers nothing.
+// The error is the one that the client would receive.
+func SpecFor(ctx context.Context, a *App, user record.ID, request wire.Request) (cursor.Spec, error) {
+	s := (&Connection{app: a, user: user}).connect(ctx, &follower{})
+	cr, _, err := a.CursorRequest(s.Conn, &request)
+	if err == nil {
+		err = s.err
 	}
-	input, err := rt.Inputs.Decode(nil, in, nil)
 	if err != nil {
 		return cursor.Spec{}, err
 	}
-	s := (&Connection{app: a, user: user}).connect(ctx, &follower{})
-	if s.err != nil {
-		return cursor.Spec{}, s.err
-	}
-	spec, _, err := s.spec(ctx, &follower{}, &CursorRequest{Route: rt, In: input})
+	spec, _, err := s.spec(ctx, &follower{}, cr)
 	return spec, err
 }
 

@@ -3,13 +3,17 @@ package server
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/query"
+	"github.com/towerkit/tower/internal/server/audit"
 	"github.com/towerkit/tower/internal/server/chain"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/limit"
@@ -17,6 +21,7 @@ import (
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/server/session"
 	"github.com/towerkit/tower/internal/wire"
+	"github.com/towerkit/tower/internal/wire/replica"
 )
 
 // Receive handles the frames of one message, in order. The goroutine that reads the
@@ -103,6 +108,8 @@ func (c *Connection) handle(req *wire.Request) {
 		if err = c.closeCursor(req.Close); err == nil {
 			c.send(&wire.Answer{ID: req.ID, Status: http.StatusOK})
 		}
+	case req.Audit != 0:
+		c.audit(session, req)
 	case req.Call != "":
 		var note *chain.Note
 		if c.app.access != nil {
@@ -116,7 +123,7 @@ func (c *Connection) handle(req *wire.Request) {
 		}
 		c.leaveIfOver()
 	default:
-		err = fault.Errorf("bad_frame", "a frame is one of hello, ping, open, live, close, call and applied")
+		err = fault.Errorf("bad_frame", "a frame is one of hello, ping, open, live, close, call, applied and audit")
 	}
 	if err != nil {
 		c.app.Report("request", err)
@@ -176,6 +183,54 @@ func (c *Connection) handleCall(s *Session, req *wire.Request, note *chain.Note)
 		answer.Session = c.app.sessions.Issue(ticket)
 	}
 	return answer
+}
+
+// audit lets the auditor compare what the client says that it holds of a cursor.
+func (c *Connection) audit(s *Session, req *wire.Request) {
+	a := c.app
+	if a.auditor == nil || c.meter == nil {
+		return
+	}
+	// If nothing was sent to the client since, it holds the same after every commit that has
+	// been delivered. The order matters: a frame that is queued meanwhile raises c.seq.
+	seq, delivered := req.Seq, a.engine.Seq()
+	if c.seq.Load() <= seq {
+		seq = max(seq, delivered)
+	}
+	c.mu.Lock()
+	at := slices.IndexFunc(c.open, func(oc *OpenCursor) bool { return oc.query.PublicNumber() == req.Audit })
+	if at < 0 || c.session != s || seq > a.store.Seq() {
+		c.mu.Unlock()
+		return // it has been closed or moved meanwhile
+	}
+	oc, key := c.open[at], c.open[at].query.Spec().Scope.Key()
+	c.mu.Unlock()
+	cr := oc.Request
+	if cr.partial != "" || cr.Route.Value {
+		return
+	}
+	in, err := json.Marshal(cr.In)
+	if err != nil {
+		return
+	}
+	a.auditor.Submit(&audit.Claim{Party: c.party, User: c.user, Seq: seq, Held: replica.Sum{All: req.Sum, Rows: req.Rows[:min(len(req.Rows), replica.MaxRows)]},
+		Opened: audit.Opening{Cursor: cr.Route.Name, In: in, Where: cr.Where, Order: cr.Order, Limit: int(cr.Limit)},
+		Spec: func(ctx context.Context) (cursor.Spec, error) {
+			spec, _, err := s.spec(atSeq(ctx, seq), &follower{}, cr)
+			if err != nil || c.settled.Load() > seq || spec.Scope.Key() != key {
+				return spec, audit.ErrMoved
+			}
+			return spec, nil
+		},
+		Followed: func(ctx context.Context) []query.Scope {
+			own, ofCursor := &follower{}, &follower{}
+			shadow := &Connection{app: a, number: c.number, user: c.user, remote: c.remote, since: c.since, kept: c.kept}
+			if fresh := shadow.connect(atSeq(ctx, seq), own); fresh.err == nil {
+				_, _, _ = fresh.spec(atSeq(ctx, seq), ofCursor, cr)
+			}
+			return slices.Concat(own.recorded, ofCursor.recorded)
+		},
+	})
 }
 
 // inputSize returns how many bytes the input of a call has.

@@ -66,7 +66,7 @@ func (c *Connection) Greet(ctx context.Context) error {
 		s := c.pendingSession()
 		rights := s.rights()
 		hello, err := wire.Encode(wire.Hello{Hello: wire.Version, Epoch: c.app.store.Epoch(), Seq: c.app.engine.Seq(),
-			Build: c.app.config.Build, User: string(c.user), Allowed: *c.app.allowed(rights)})
+			Build: c.app.config.Build, User: string(c.user), Allowed: *c.app.allowed(rights), Audit: c.app.config.Audit.Seconds()})
 		if slot, done := c.completeHello(s, rights); done {
 			if s.err != nil {
 				return s.err

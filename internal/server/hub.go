@@ -132,6 +132,9 @@ func (h *hub) Rescope(commit store.Commit) []cursor.Move {
 	ctx := atSeq(h.app.ctx, commit.Seq)
 	var moves []cursor.Move
 	for _, f := range touched {
+		f.conn.settled.Store(commit.Seq)
+	}
+	for _, f := range touched {
 		if f.conn.isCurrent(f) {
 			moves = append(moves, h.renewSession(ctx, f.conn)...)
 		}

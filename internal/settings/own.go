@@ -17,9 +17,9 @@ type variable struct {
 }
 
 func variables(env string) []variable {
-	console, accessLog := "on", "on"
+	console, accessLog, audit := "on", "on", "off"
 	if env == "production" {
-		console = "off"
+		console, audit = "off", "5m"
 	}
 	if env == "test" {
 		accessLog = "off"
@@ -33,6 +33,7 @@ func variables(env string) []variable {
 		{name: "TOWER_BACKUP"},
 		{name: "TOWER_BACKUP_KEEP", fallback: "7d"},
 		{name: "TOWER_CONSOLE", fallback: console},
+		{name: "TOWER_AUDIT", fallback: audit},
 		{name: "TOWER_DOMAIN"},
 		{name: "TOWER_HTTP_ADDR"},
 		{name: "TOWER_CERTIFICATES"},

@@ -116,3 +116,10 @@ func TestConvergeSaysWhenItChecksNothing(t *testing.T) {
 		t.Errorf("found %q", found.errors)
 	}
 }
+
+// TestTheSampleConvergesWhileItsClientsAreAudited lets clients send checksums of what they
+// hold all the time. None of them may differ from the naive reading in the server.
+func TestTheSampleConvergesWhileItsClientsAreAudited(t *testing.T) {
+	t.Setenv("TOWER_AUDIT", "1ms")
+	towertest.Converge(t, sample(), towertest.Convergence{Steps: 300})
+}

@@ -211,6 +211,28 @@
 //	→ {"applied":813}
 //	→ {"applied":829,"from":814}
 //
+// If the hello says "audit", a number of seconds, the server wants to know now and then
+// whether the client holds what it should. About that often, a client that has applied all
+// that it received, and has no open unanswered, chooses one of its cursors of records and
+// sends the checksum of what the cursor holds, without the client's own unanswered writes,
+// with the seq of the last commit that it has applied. The frame has no answer. The server
+// compares it with a fresh reading of the cursor at that seq.
+//
+//	← {"hello":1,"epoch":"01J8…",…,"audit":300}
+//	→ {"audit":17,"seq":829,"sum":3735928559,"rows":[2309737967,19088743]}
+//
+// rows are the checksums of the cursor's first records, at most 200, and sum is the
+// checksum of the array [rows, included], with all rows. included is the sum of the
+// checksums of the included records, each with the checksum of its model's name as the
+// seed. Sums are modulo 2^32. The checksum of a text is FNV-1a, 32 bits, over its UTF-8,
+// which starts from 2166136261 xor the seed, followed by the finalizer of MurmurHash3; the
+// seed is 0 unless something else is said. A number counts as the text in which JavaScript
+// writes it, but a whole number with all its digits, and true, false and null count as
+// these words. The checksum of an array is that of the text "]" after its elements: each has
+// the checksum of what is before it as the seed, the first that of the text "[". In an
+// object, the seed is the checksum of the text "{". Each member has the checksum of its name
+// as the seed, and the checksum of the object is that of the digits of their sum.
+//
 // The server may push what an action produced for this connection:
 //
 //	← {"push":"POST /announce","status":200,"out":{…}}

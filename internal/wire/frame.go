@@ -11,7 +11,7 @@ const Version = 1
 const UnsupportedVersion = "unsupported version"
 
 // A Request is a frame from a client. Exactly one of Hello, Ping, Open, Live, Close,
-// Call and Applied is set, and determines its kind.
+// Call, Applied and Audit is set, and determines its kind.
 type Request struct {
 	Hello   int    `json:"hello,omitempty"`
 	ID      uint64 `json:"id,omitempty"`
@@ -22,6 +22,11 @@ type Request struct {
 	Call    string `json:"call,omitempty"`    // a route, "POST /posts"
 	Applied uint64 `json:"applied,omitempty"` // a seq
 	From    uint64 `json:"from,omitempty"`    // with Applied: of a merged commit
+	Audit   uint64 `json:"audit,omitempty"`   // a cursor's number
+
+	Seq  uint64   `json:"seq,omitempty"`  // with Audit: the last commit that the client has applied
+	Sum  uint32   `json:"sum,omitempty"`  // with Audit: the checksum of what the cursor holds
+	Rows []uint32 `json:"rows,omitempty"` // with Audit: the checksums of its first records
 
 	In    json.RawMessage `json:"in,omitempty"`    // input of Open and Call
 	Form  *string         `json:"form,omitempty"`  // input of Call as a URL-encoded form
@@ -46,6 +51,10 @@ type Hello struct {
 	Build string `json:"build"`
 	User  string `json:"user,omitempty"` // id of the current user, "" for a visitor
 	Allowed
+
+	// Audit is how many seconds lie at least between two audits of the client; 0 if it
+	// sends none.
+	Audit float64 `json:"audit,omitempty"`
 }
 
 // Allowed is what a user may use.

@@ -1,0 +1,254 @@
+package towertest
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/towerkit/tower"
+	"github.com/towerkit/tower/internal/server"
+	"github.com/towerkit/tower/internal/server/audit"
+	"github.com/towerkit/tower/internal/wire"
+	"github.com/towerkit/tower/internal/wire/line"
+)
+
+type reader struct {
+	tower.Record
+	Name   string `json:"name"`
+	Secret string `json:"secret" tower:"private"`
+}
+
+type note struct {
+	tower.Record
+	OwnerID tower.ID `json:"ownerId" tower:"ref=readers,index"`
+	Rank    int      `json:"rank"`
+	Text    string   `json:"text"`
+}
+
+type visit struct {
+	*tower.Connection
+	reader *reader
+}
+
+// The controller of notes has a rule with a memory if it is moody: it allows an odd note
+// once.
+type noteController struct {
+	*visit
+	moody bool
+	asked int
+}
+
+func (c *noteController) Match(n *note) bool {
+	if !c.moody || n.Text != "odd" {
+		return true
+	}
+	c.asked++
+	return c.asked < 2
+}
+
+// A library is an application whose clients are audited all the time.
+type library struct {
+	*App
+	t       *testing.T
+	config  tower.Config
+	readers *tower.Model[reader]
+	notes   *tower.Model[note]
+	ada     *reader
+	data    string // the folder of the store
+}
+
+func openLibrary(t *testing.T, moody bool) *library {
+	t.Helper()
+	t.Setenv("TOWER_AUDIT", "1ms")
+	l := &library{t: t, readers: tower.NewModel[reader]("readers"), notes: tower.NewModel[note]("notes"), ada: &reader{Name: "Ada", Secret: "xyzzy"}}
+	r := tower.NewRouter(func(ctx context.Context, c *tower.Connection) (*visit, error) {
+		who, err := l.readers.Follow(ctx, c, c.UserID())
+		return &visit{c, who}, err
+	})
+	c := tower.Mount(r, "notes", func(v *visit) *noteController { return &noteController{visit: v, moody: moody} })
+	tower.Cursor(c, "best", func(*noteController, context.Context, struct{}) (tower.Scope[note], error) {
+		return l.notes.All().Desc(&l.notes.Fields.Rank).Limit(3).Include(&l.notes.Fields.OwnerID), nil
+	}, tower.Narrow(l.notes, &l.notes.Fields.Rank))
+	l.config = tower.Config{Name: "library", Models: []tower.AnyModel{l.readers, l.notes}, Routes: r}
+	running := l.config
+	l.data = t.TempDir()
+	running.Env, running.Data, running.Log = "test", filepath.Join(l.data, "library.db"), slog.New(slog.NewTextHandler(t.Output(), nil))
+	app, end := Serve(t, running)
+	t.Cleanup(end)
+	l.App = app
+	if err := l.readers.Create(t.Context(), l, l.ada); err != nil {
+		t.Fatal(err)
+	}
+	for rank := range 5 {
+		l.write(rank, "note")
+	}
+	return l
+}
+
+func (l *library) write(rank int, text string) {
+	l.t.Helper()
+	if err := l.notes.Create(l.t.Context(), l, &note{OwnerID: l.ada.ID, Rank: rank, Text: text}); err != nil {
+		l.t.Fatal(err)
+	}
+	if err := l.Wait(l.t.Context(), l.Seq()); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+func (l *library) audits() audit.Counts { return server.AppOf(l.App.App).Audits() }
+
+// await lets a client send audits until done returns true.
+func (l *library) await(c *Client, done func(audit.Counts) bool) {
+	l.t.Helper()
+	for !done(l.audits()) {
+		if err := l.t.Context().Err(); err != nil {
+			l.t.Fatalf("%v: %+v", err, l.audits())
+		}
+		if err := c.awaitSent(); err != nil { // the client sends its audits when something arrives
+			l.t.Fatal(err)
+		}
+	}
+}
+
+// cases returns the files of the saved divergences.
+func (l *library) cases() []string {
+	l.t.Helper()
+	var files []string
+	err := filepath.WalkDir(l.data, func(path string, entry os.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, ".json") {
+			files = append(files, path)
+		}
+		return err
+	})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	return files
+}
+
+func TestAClientThatMissedADeltaIsFound(t *testing.T) {
+	for _, transport := range Transports() {
+		t.Run(transport, func(t *testing.T) {
+			l := openLibrary(t, false)
+			l.Transport = transport
+			ada := l.Connect(t, tower.ID(l.ada.ID))
+			best := ada.Narrow("notes.best", Narrowing{Where: map[string]any{"rank": map[string]any{"gte": 1}}})
+			l.await(ada, func(c audit.Counts) bool { return c.Equal > 0 })
+			ada.mu.Lock()
+			_, err := best.state.Apply(best.state.Seq, &wire.Delta{Leave: best.state.IDs()[:1]}, nil)
+			ada.mu.Unlock()
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.await(ada, func(c audit.Counts) bool { return c.Divergences > 0 })
+			l.await(ada, func(c audit.Counts) bool { return c.Often > 0 })
+			if counts := l.audits(); counts.Divergences > 3 || counts.Failed > 0 {
+				t.Errorf("one client caused %+v", counts)
+			}
+			files := l.cases()
+			if len(files) == 0 {
+				t.Fatal("no case was saved")
+			}
+			c, err := audit.Load(files[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(c.Client.Rows) != 2 || len(c.Server.IDs) != 3 || c.Says != "client" || c.User != l.ada.ID || len(c.Commits) == 0 {
+				t.Errorf("the case is %+v", c)
+			}
+			if info, err := os.Stat(files[0]); err != nil || info.Mode().Perm() != 0o600 {
+				t.Errorf("it is open to others: %v, %v", info.Mode(), err)
+			}
+			ReplayDivergence(t, l.config, files[0]) // the server sent what it should
+		})
+	}
+}
+
+// A recorder is a test that may fail without failing this one.
+type recorder struct {
+	testing.TB
+	errors []string
+}
+
+func (r *recorder) Helper()                   {}
+func (r *recorder) Errorf(_ string, a ...any) { r.errors = append(r.errors, a[0].(string)) }
+
+func TestADivergenceOfTheServerIsReplayed(t *testing.T) {
+	l := openLibrary(t, true)
+	ada := l.Connect(t, l.ada.ID)
+	best := ada.Open("notes.best", nil)
+	l.write(9, "odd")
+	best.Await(func(ids []string) bool { return strings.Contains(string(best.state.Record(ids[0])), "odd") })
+	l.await(ada, func(c audit.Counts) bool { return c.Divergences > 0 })
+	files := l.cases()
+	if len(files) == 0 {
+		t.Fatal("no case was saved")
+	}
+	found := &recorder{TB: t}
+	ReplayDivergence(found, l.config, files[0])
+	if len(found.errors) != 1 || !strings.Contains(found.errors[0], "a fresh query gives") || !strings.Contains(found.errors[0], "opens notes.best") {
+		t.Errorf("replayed: %q", found.errors)
+	}
+}
+
+func TestAHostileClientRaisesFewAlarms(t *testing.T) {
+	l := openLibrary(t, false)
+	ada := l.Connect(t, l.ada.ID)
+	ada.Open("notes.best", nil)
+	header := http.Header{}
+	mallory, err := line.Dial(t.Context(), Socket, l.URL, header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mallory.Close()
+	send := func(frame string) {
+		if err := mallory.Send([]byte(frame)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var opened wire.Answer
+	send(`{"hello":1}`)
+	send(`{"id":1,"open":"notes.best"}`)
+	for opened.ID == 0 {
+		message, err := mallory.Receive()
+		if err != nil {
+			t.Fatal(err)
+		}
+		frames, err := wire.Frames(message)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, frame := range frames {
+			if strings.HasPrefix(string(frame), `{"id":1`) {
+				if err := opened.UnmarshalJSON(frame); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	for i := range 100 {
+		for _, claim := range []wire.Request{
+			{Audit: opened.Cursor, Seq: l.Seq(), Sum: uint32(i)}, {Audit: opened.Cursor, Seq: 1 << 60, Sum: 1}, {Audit: opened.Cursor},
+			{Audit: 1, Seq: l.Seq()}, {Audit: opened.Cursor, Seq: 1, Sum: 1, Rows: make([]uint32, 1000)},
+		}[i%5 : i%5+1] {
+			frame, err := wire.Encode(claim)
+			if err != nil {
+				t.Fatal(err)
+			}
+			send(string(frame))
+		}
+	}
+	l.await(ada, func(c audit.Counts) bool { return c.Divergences == 3 && c.Often > 0 })
+	before := l.audits().Equal
+	l.await(ada, func(c audit.Counts) bool { return c.Equal > before+5 })
+	if counts := l.audits(); counts.Divergences != 3 || counts.Failed > 0 {
+		t.Errorf("it caused %+v", counts)
+	}
+	if files := l.cases(); len(files) != 3 {
+		t.Errorf("saved are %v", files)
+	}
+}
