@@ -24,6 +24,7 @@ type OpenCursor struct {
 	Request  *CursorRequest
 	query    *cursor.Query
 	follower *follower   // nil: its scope depends only on the session
+	opened   uint64      // the newest commit when it was opened
 	live     atomic.Bool // its client receives its changes
 }
 
@@ -113,7 +114,7 @@ func (c *Connection) keep(oc *OpenCursor, q *cursor.Query) {
 	}
 	c.opening = without(c.opening, oc)
 	c.open = append(c.open, oc)
-	oc.query = q
+	oc.query, oc.opened = q, c.app.engine.Seq()
 	oc.live.Store(true)
 	if oc.follower.idle() {
 		oc.follower = nil

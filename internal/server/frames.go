@@ -214,7 +214,7 @@ func (c *Connection) audit(s *Session, req *wire.Request) {
 		return
 	}
 	a.auditor.Submit(&audit.Claim{Party: c.party, User: c.user, Seq: seq, Held: replica.Sum{All: req.Sum, Rows: req.Rows[:min(len(req.Rows), replica.MaxRows)]},
-		Opened: audit.Opening{Cursor: cr.Route.Name, In: in, Where: cr.Where, Order: cr.Order, Limit: int(cr.Limit)},
+		Since: oc.opened, Opened: audit.Opening{Cursor: cr.Route.Name, In: in, Where: cr.Where, Order: cr.Order, Limit: int(cr.Limit)},
 		Spec: func(ctx context.Context) (cursor.Spec, error) {
 			spec, _, err := s.spec(atSeq(ctx, seq), &follower{}, cr)
 			if err != nil || c.settled.Load() > seq || spec.Scope.Key() != key {

@@ -34,8 +34,9 @@ type Claim struct {
 	Seq   uint64
 	Held  replica.Sum
 
-	// Opened is how the client opened the cursor.
+	// Opened is how the client opened the cursor, and Since the newest commit then.
 	Opened Opening
+	Since  uint64
 
 	// Spec returns what the cursor holds records of, as of the commit. The error is
 	// ErrMoved if the client's rights may have changed since.

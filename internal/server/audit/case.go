@@ -115,7 +115,7 @@ func (a *Auditor) describe(ctx context.Context, c *Claim, held *Reading, want re
 		saved.Server.IDs = append(saved.Server.IDs, image.ID)
 	}
 	needed := needed{}
-	if saved.Commits, saved.From, err = a.commits(ctx, c.Seq, needed); err != nil {
+	if saved.Commits, saved.From, err = a.commits(ctx, c, needed); err != nil {
 		return nil, err
 	}
 	most := len(held.Matching)
@@ -151,11 +151,11 @@ func (n needed) add(images []*record.Image) {
 	}
 }
 
-// commits returns the commits up to seq, as far as the log reaches, and the commit before
-// them.
-func (a *Auditor) commits(ctx context.Context, seq uint64, needed needed) (all []Commit, from uint64, err error) {
-	from = seq - min(seq, maxCommits)
-	for next := from + 1; next <= seq; next++ {
+// commits returns the commits since the cursor was opened, as far as the log reaches, and
+// the commit before them.
+func (a *Auditor) commits(ctx context.Context, c *Claim, needed needed) (all []Commit, from uint64, err error) {
+	from = max(c.Seq-min(c.Seq, maxCommits), min(c.Since, c.Seq))
+	for next := from + 1; next <= c.Seq; next++ {
 		made, err := a.Store.CommitAt(ctx, next)
 		if errors.Is(err, store.ErrExpired) {
 			all, from = nil, next
