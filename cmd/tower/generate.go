@@ -35,9 +35,10 @@ A field is NAME:TYPE, where TYPE is string, text, int, float, bool, time, list, 
 or password. A list holds texts. An enum lists its values, in quotes for the shell:
 'state:enum(open,done)'. A ref refers to another model: author:ref to Author,
 author:ref=users to User. Options may follow: title:string:required, email:string:unique,
-done:bool:index. A number may be empty if it is optional, rank:int:optional. A private field, notes:text:private, is in the model only: no page shows
-it, and no client receives or sends it. A password, password:password, is stored as its
-hash, which no client receives.`,
+done:bool:index. A number may be empty if it is optional, rank:int:optional. A private
+field, notes:text:private, is in the model only: no page shows it, and no client receives
+or sends it. A password, password:password, is stored as its hash, which no client
+receives.`,
 		Example: `  tower generate scaffold Post title:string body:text published:bool author:ref
   tower generate model User name:string email:string:unique
   tower generate field Task due:time owner:ref=users 'state:enum(open,done)'
