@@ -90,7 +90,7 @@ func (s *screen) edit() tea.Cmd {
 		return s.showHint(fmt.Sprintf("write the file to edit: %v", err))
 	}
 	cmd := editorCommand(cmp.Or(os.Getenv("VISUAL"), os.Getenv("EDITOR")), path)
-	cmd.Stdout, cmd.Stderr = s.o.Output, s.o.Output
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = s.o.Input, s.o.Output, s.o.Output // the terminal itself
 	s.tty.release()
 	return tea.ExecProcess(cmd, func(err error) tea.Msg { return editedMsg{path, err} })
 }
