@@ -100,7 +100,7 @@ func (o *Opening) prepare(ctx context.Context, p *Pending, before store.Remember
 	if !o.Run && !p.approved(before) {
 		return &PendingError{p.Migrations}
 	}
-	if err := o.lost(before); err != nil {
+	if err := o.lose(before); err != nil {
 		return err
 	}
 	said := false
@@ -134,26 +134,32 @@ func (o *Opening) Ahead(ctx context.Context, socket, data string) error {
 	return o.prepare(ctx, p, before, remote)
 }
 
-// lost finds the fields of the models that a migration which this build does not have has
-// dropped.
-func (o *Opening) lost(before store.Remembered) error {
-	o.Lost = nil
-	for _, d := range before.Done {
-		if slices.ContainsFunc(o.Migrations, func(m Migration) bool { return m.ID == d.ID }) {
-			continue
-		}
-		for _, e := range d.Effects {
-			for _, m := range o.Models {
-				if lost := lostBy(e, m, before); lost != "" {
-					o.Lost = append(o.Lost, fmt.Sprintf("%s, by the migration %s of %s", lost, d.ID, d.At.Format("2006-01-02 15:04")))
-				}
-			}
-		}
-	}
+// lose notes the fields that the models have lost. It returns an error if the build must not
+// start without them.
+func (o *Opening) lose(before store.Remembered) error {
+	o.Lost = lost(before, o.Models, o.Migrations)
 	if len(o.Lost) > 0 && o.Strict && !o.Accept && !before.Approval.Accept {
 		return &RefusedError{append(slices.Clone(o.Lost), "deploy the build that has the migration, or restore a backup of before")}
 	}
 	return nil
+}
+
+// lost describes the fields of the models that a migration which is not among all has
+// dropped.
+func lost(before store.Remembered, models []*record.Model, all []Migration) (lost []string) {
+	for _, d := range before.Done {
+		if slices.ContainsFunc(all, func(m Migration) bool { return m.ID == d.ID }) {
+			continue
+		}
+		for _, e := range d.Effects {
+			for _, m := range models {
+				if text := lostBy(e, m, before); text != "" {
+					lost = append(lost, fmt.Sprintf("%s, by the migration %s of %s", text, d.ID, d.At.Format("2006-01-02 15:04")))
+				}
+			}
+		}
+	}
+	return lost
 }
 
 func lostBy(e store.Effect, m *record.Model, before store.Remembered) string {
@@ -204,7 +210,7 @@ func (o *Opening) review(before store.Remembered, surveys []*record.Survey) erro
 	if before.Fresh {
 		return nil
 	}
-	if err := o.lost(before); err != nil {
+	if err := o.lose(before); err != nil {
 		return err
 	}
 	p := PendingOf(before, o.Models, o.Migrations)

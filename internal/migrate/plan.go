@@ -38,9 +38,7 @@ func Report(ctx context.Context, from Source, models []*record.Model, all []Migr
 			return nil, err
 		}
 	}
-	opening := Opening{Models: models, Migrations: all}
-	opening.lost(before)
-	p.report.Lost = opening.Lost
+	p.report.Lost = lost(before, models, all)
 	return p.report, nil
 }
 
