@@ -39,7 +39,7 @@ type (
 	allowNothing   struct{ *tower.Connection }
 	embedsTwo      struct {
 		*rightRules
-		otherRules
+		otherRules //nolint:unused // Go promotes neither Match nor Allow
 	}
 	embedsDeep struct{ embedsTwo }
 	otherRules struct{}
@@ -98,6 +98,8 @@ var (
 	_ tower.Permitter[Post] = (*rightRules)(nil)
 	_ tower.Matcher[Post]   = (*rightRules)(nil)
 	_ tower.Allower         = (*rightRules)(nil)
+	_ tower.Matcher[Post]   = otherRules{}
+	_ tower.Allower         = otherRules{}
 )
 
 // These models and inputs have rules that could never be called.
@@ -124,7 +126,7 @@ type (
 		Part validPart `json:"part"`
 	}
 	validEmbeds struct {
-		validRight
+		validRight //nolint:unused // Go promotes neither Validate
 		validPart
 	}
 )
