@@ -80,6 +80,7 @@ func TestCommitsDoWhatTheirPreviewReported(t *testing.T) {
 	w := newWorld(t, r, 60, 90)
 	p := &previewer{world: w, received: map[*replica]string{}}
 	w.engine = NewEngine(w.st, p, func(err error) { t.Error(err) })
+	w.engine.Bound(newLedger(t))
 	w.engine.spare = 0
 	querytest.RunEngine(t, w.engine)
 	ctx := t.Context()
