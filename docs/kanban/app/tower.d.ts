@@ -126,6 +126,8 @@ declare module "tower" {
     readonly code: string;
     readonly message: string;
     readonly problems?: Problems;
+    /** After how many seconds the request may be sent again; missing if that is not known. */
+    readonly retryAfter?: number;
   }
 
   /** Messages by field name. The key "" holds messages about the whole input. */
@@ -134,6 +136,8 @@ declare module "tower" {
   /** An error with a code for programs and a message for people. */
   export class TowerError extends Error {
     readonly code: string;
+    /** After how many seconds the request may be sent again; 0 if that is not known. */
+    readonly retryAfter: number;
     constructor(failure: Failure);
   }
 
@@ -167,6 +171,8 @@ declare module "tower" {
   export interface Closed {
     readonly code: number;
     readonly reason: string;
+    /** After how many seconds the client connects again, if the server has said so. */
+    readonly retryAfter?: number | undefined;
   }
 
   /** The answer of an action. */
