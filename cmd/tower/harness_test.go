@@ -66,7 +66,7 @@ func (w *harness) newJournal() *testApp {
 	w.t.Helper()
 	a := &testApp{harness: w, folder: filepath.Join(w.folder, "journal"), port: freePort(w.t)}
 	a.url = "http://localhost:" + a.port
-	w.must(w.folder, "new", "journal")
+	w.must(w.folder, "new", "journal", "--vendor=false") // sources in one place are compiled once
 	a.run("generate", "scaffold", "Author", "name:string:unique")
 	a.run("generate", "scaffold", "Post", "title:string", "body:text", "published:bool", "author:ref")
 	a.run("test")

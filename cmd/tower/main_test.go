@@ -28,8 +28,9 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"tower": main})
 }
 
-// TestScripts runs the scripts in testdata/script. They have these commands beside those of
-// testscript:
+// TestScripts runs the scripts in testdata/script. Most create applications without a copy
+// of tower, because tower test compiles each copy anew. The scripts have these commands beside
+// those of testscript:
 //
 //	application          create the folders blog, an application, and tower, which it requires
 //	serve [args]         start tower server on a free port, $SERVED; $URL is its address
