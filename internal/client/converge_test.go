@@ -44,6 +44,7 @@ func TestClientsConverge(t *testing.T) {
 		}
 	}
 	t.Logf("seed %d; a storm of %s", seed, length)
+	t.Setenv("TOWER_AUDIT", "50ms")
 	h := newHarness(t, seed)
 	h.startPages(2)
 	h.startNode(3)
@@ -435,6 +436,9 @@ func (h *harness) compare() {
 				h.t.Errorf("%s, of user %s, has for %s, with %v pending\n%v\nwant\n%v", name, c.user, cursor, got.Pending, got.Records, fresh)
 			}
 		}
+	}
+	if found, err := filepath.Glob(filepath.Join(filepath.Dir(h.server.Data), "divergences", "*")); err != nil || len(found) > 0 {
+		h.t.Errorf("the server found that clients hold something else than they should: %v, %v", found, err)
 	}
 	marks := map[string]int{}
 	for _, mark := range h.fresh(choreUsers[0], "plain.marks", "marks") {

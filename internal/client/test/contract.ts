@@ -16,7 +16,7 @@ export const satisfies: Declared = library;
 export const complete: Exclude<keyof Library, keyof Declared | Internal> extends never ? true : never = true;
 
 /** Members for the library's own use. */
-type Followed = "request" | "model" | "seq" | "since" | "replace" | "apply" | "notify" | "find" | "scope" | "served" | "show";
+type Followed = "request" | "model" | "seq" | "since" | "replace" | "apply" | "notify" | "find" | "scope" | "served" | "show" | "checksums";
 
 /** True, or else the members that are neither declared nor internal. */
 type Undeclared<Real, Declared, Own> = Exclude<keyof Real, keyof Declared | Own> extends never ? true : Exclude<keyof Real, keyof Declared | Own>;

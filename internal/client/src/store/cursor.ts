@@ -1,7 +1,8 @@
+import { checksum, sum } from "../wire/checksum";
 import { TowerError } from "../wire/error";
 import { Observable } from "./observable";
 import { byID, equal, overlaid, rebase, type Overlaid, type ServedList } from "./overlay";
-import { records, type Answer, type Commit, type Delta, type Entry, type Failure, type Live, type Open, type Row, type Scope } from "../wire/frames";
+import { records, type Answer, type Audit, type Commit, type Delta, type Entry, type Failure, type Live, type Open, type Row, type Scope } from "../wire/frames";
 
 /** A List is anything that a store keeps current: the records of a cursor, a value, or elements of a page. */
 export abstract class List {
@@ -135,6 +136,13 @@ export class Cursor<T extends Row = Row> extends Followed<readonly T[]> implemen
   /** Returns a record as the server sent it. */
   find(model: string, id: string): Row | undefined {
     return (model === this.model ? byID(this.served).get(id) : undefined) ?? this.#included.get(model)?.get(id);
+  }
+
+  /** Returns the checksums of what the server sent. */
+  checksums(): Pick<Audit, "sum" | "rows"> {
+    const rows = this.served.map(record => checksum(record));
+    const included = sum([...this.#included], ([model, records]) => sum([...records.values()], record => checksum(record, checksum(model))));
+    return { sum: checksum([rows, included]), rows: rows.slice(0, 200) };
   }
 
   /** Applies this client's writes to the server's records, and shows the result. Returns whether it changed. */

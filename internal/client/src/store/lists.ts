@@ -1,6 +1,6 @@
-import type { List } from "./cursor";
+import { Cursor, type List } from "./cursor";
 import { safely } from "./observable";
-import { position, seqOf, type Answer, type Commit, type Delta, type Failure, type Request } from "../wire/frames";
+import { position, seqOf, type Answer, type Audit, type Commit, type Delta, type Failure, type Request } from "../wire/frames";
 
 /** Sends a request. If the connection is lost first, there is no answer. */
 type Send = (request: Request, answered: (answer: Answer) => void) => void;
@@ -81,6 +81,15 @@ export class Lists {
       if (delta.to && !delta.closed) this.#assign(delta.to, current);
     }
     this.#closeUnused();
+  }
+
+  /** Returns the checksum of a cursor, chosen at random. There is none while an open is unanswered. */
+  audit(): Audit | undefined {
+    const open = [...this.#byNumber].flatMap(([audit, lists]) => [...lists].flatMap(list => (list instanceof Cursor ? { audit, list } : [])));
+    const chosen = open[Math.floor(Math.random() * open.length)];
+    if (!chosen || this.#opensPending > 0) return;
+    const { audit, list } = chosen;
+    return { audit, seq: Math.max(list.seq, this.#seq), ...list.checksums() };
   }
 
   /** Applies a change to a list. Returns false if the list failed to show it, and is read again. */

@@ -109,6 +109,7 @@ export class Store {
   readonly #queue: Queue;
   readonly #cache: ListCache;
   #now = 0;
+  #audits?: ReturnType<typeof setInterval>;
 
   /** Writes and kept lists are stored on this device, in the database called name. Without a name, nothing is stored. */
   constructor(open: (events: StoreEvents) => Connection, name = "") {
@@ -313,7 +314,7 @@ export class Store {
     else if ("error" in frame) report(new TowerError(frame.error));
   }
 
-  #hello({ epoch, build, seq, user = "", actions, cursors }: Hello): void {
+  #hello({ epoch, build, seq, user = "", actions, cursors, audit }: Hello): void {
     const was = this.state;
     const fresh = was.epoch !== "" && (was.epoch !== epoch || was.build !== build || was.user !== user);
     if (was.online) this.#leave(!fresh); // the connection moves to another link
@@ -327,6 +328,8 @@ export class Store {
       ...listed({ actions, cursors }),
       closed: null,
     });
+    clearInterval(this.#audits);
+    if (audit) this.#audits = setInterval(() => this.#audit(), audit * (1 + Math.random()) * 1000);
     this.#lists.connected(epoch, fresh);
     this.#queue.setUser(user, this.#cache.setIdentity({ user, epoch, build }));
     const waiting = [...this.#waiting];
@@ -336,6 +339,11 @@ export class Store {
       if (!firstSent || (firstSent.user === user && Date.now() - firstSent.at < keyLifetime)) this.#send(pending);
       else pending.lost?.(disconnected(was.closed, false));
     }
+  }
+
+  #audit(): void {
+    const audit = this.#lists.audit();
+    if (audit) this.#connection.send(audit);
   }
 
   #commit(frame: Commit): void {
@@ -359,6 +367,7 @@ export class Store {
 
   #lost(closed: Closed, final: boolean): void {
     this.#ended = final;
+    clearInterval(this.#audits);
     this.#set({ online: false, transport: "", closed });
     if (closed.code === tooBig) this.#refuseLargest();
     this.#leave(false);

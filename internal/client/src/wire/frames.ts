@@ -19,6 +19,8 @@ export interface Hello extends Allowed {
   seq: number;
   build: string;
   user?: string;
+  /** How many seconds lie at least between two audits; missing if the server wants none. */
+  audit?: number;
 }
 
 /** The reply to a request. It also holds an opened cursor's records, under the model's name: see records. */
@@ -152,8 +154,16 @@ export type Call = CallBody & { key: string };
 /** The body of a frame that the server answers. */
 export type Request = ((Open | Live) & { since?: string }) | { close: number } | Call;
 
+/** The checksum of what a cursor holds after a commit, and those of its first records. */
+export interface Audit {
+  audit: number;
+  seq: number;
+  sum: number;
+  rows: number[];
+}
+
 /** A frame that the client sends. */
-export type ClientFrame = { hello: number; instead?: string; zone?: string } | { ping: true } | { applied: number; from?: number } | ({ id: number } & Request);
+export type ClientFrame = { hello: number; instead?: string; zone?: string } | { ping: true } | { applied: number; from?: number } | Audit | ({ id: number } & Request);
 
 /** The data of one event of a stream, or the response to a poll. An empty one only shows that the server is alive. */
 export interface Delivery {
