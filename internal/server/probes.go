@@ -149,6 +149,8 @@ func (a *App) measure() *metrics.State {
 		s.Cursors["region"] += len(c.regions)
 		c.mu.Unlock()
 	}
+	audits := a.Audits()
+	s.Audited, s.Unaudited, s.Divergences = audits.Equal+audits.Divergences, audits.Skipped(), audits.Divergences
 	if archived, is := a.Archived(); is {
 		s.Archived, s.ArchiveBehind, s.ArchiveFails = true, report.Archive.Behind, archived.Error != ""
 		s.ArchiveLate = a.late(archived.Seq)

@@ -127,6 +127,8 @@ type State struct {
 	OutboxBytes int
 	Cursors     map[string]int // by kind
 
+	Audited, Unaudited, Divergences uint64 // what clients hold: compared, not compared, found wrong
+
 	Archived      bool // there is an archive
 	ArchiveBehind uint64
 	ArchiveLate   time.Duration
@@ -163,6 +165,9 @@ func (s *State) write(w io.Writer) {
 	for kind, n := range s.Cursors {
 		metrics.WriteGaugeUint64(w, fmt.Sprintf("tower_cursors{kind=%q}", kind), uint64(n))
 	}
+	metrics.WriteCounterUint64(w, "tower_audits_total", s.Audited)
+	metrics.WriteCounterUint64(w, "tower_audits_skipped_total", s.Unaudited)
+	metrics.WriteCounterUint64(w, "tower_divergences_total", s.Divergences)
 	if s.Archived {
 		metrics.WriteGaugeUint64(w, "tower_archive_lag_commits", s.ArchiveBehind)
 		metrics.WriteGaugeFloat64(w, "tower_archive_lag_seconds", s.ArchiveLate.Seconds())
