@@ -29,7 +29,7 @@ application, the environment and the time.
 The backup holds everything that the store has, secrets too. Only you can read the file.`,
 		Example: `  tower db backup
   tower db backup /mnt/backups/blog.backup --env production`,
-		Args: atMostOne("FILE"),
+		Args: atMostOneArgument,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			app, err := findApplication()
 			if err != nil {
@@ -59,16 +59,6 @@ The backup holds everything that the store has, secrets too. Only you can read t
 	}
 	cmd.Flags().StringVar(&env, "env", "development", "the environment whose data to back up")
 	return cmd
-}
-
-// atMostOne accepts one argument or none.
-func atMostOne(name string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) > 1 {
-			return &usageError{fmt.Sprintf("%s takes one %s, not %d arguments", cmd.CommandPath(), name, len(args)), "tower help " + cmd.CommandPath()[len("tower "):]}
-		}
-		return nil
-	}
 }
 
 // A backup is one run of tower db backup.

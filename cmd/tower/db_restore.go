@@ -38,7 +38,7 @@ kept beside the restored data. Clients that connect again read everything anew.`
 		Example: `  tower db restore blog-development-20261201-111500.backup
   tower db restore --at "2026-12-01 10:30" --replace
   tower db restore /mnt/archive --at 813 --to copy.db`,
-		Args: atMostOne("FROM"),
+		Args: atMostOneArgument,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if r.app, err = findApplication(); err != nil {
 				return err
@@ -258,7 +258,7 @@ application reaches back that far. Nothing is changed. The exit code is 1 if any
 wrong.`,
 		Example: `  tower db drill
   tower db drill blog-production-20261201-111500.backup`,
-		Args: atMostOne("FROM"),
+		Args: atMostOneArgument,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			app, err := findApplication()
 			if err != nil {
