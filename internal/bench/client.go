@@ -145,7 +145,7 @@ func refused(err error) error {
 	return err
 }
 
-// refusal returns the error for a message with answers, of which one is an error.
+// refusal returns the error in a message whose answers include one.
 func refusal(message []byte) error {
 	frames, _ := wire.Frames(message) // without frames, the message itself is the error
 	for _, frame := range frames {

@@ -205,7 +205,7 @@ func (o *Opening) Note() *Note {
 	return n
 }
 
-// review is told what the models have changed, and what does not fit them.
+// review reports how the models differ from those before, and which records do not fit them.
 func (o *Opening) review(before store.Remembered, surveys []*record.Survey) error {
 	if before.Fresh {
 		return nil

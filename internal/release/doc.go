@@ -10,6 +10,6 @@
 // [Ask] asks the supervisor of a folder for its status, or to swap to another release. The supervisor starts the
 // new process beside the old one, and when that is ready stops the old one, opens the new one
 // and asks for its health. If that fails, it starts the old release again. Connections that come
-// meanwhile wait in the socket, and none is refused. Who asks is told in plain lines; a
-// supervisor may be older than the releases that it runs, so the words never change their meaning.
+// meanwhile wait in the socket, and none is refused. The supervisor answers in plain lines; it
+// may be older than the releases that it runs, so the words never change their meaning.
 package release

@@ -119,7 +119,7 @@ func (s *Supervisor) launch(ctx context.Context, version string, say func(string
 	return p, nil
 }
 
-// ended returns a channel that is ready when a process is to be started again.
+// ended returns a channel that is ready when the current process has to be started again.
 func (s *Supervisor) ended() <-chan struct{} {
 	if s.current != nil {
 		return s.current.exited

@@ -54,9 +54,8 @@ const (
 	staleScan  = 1_000_000 // the most records that Stale looks at
 )
 
-// Stale returns records after an id of which nothing is prepared by key, or not of their
-// present version, and rows that were prepared of a record that is gone, with Version 0.
-// Without a key it returns all records. It returns at most about limit rows, and the id
+// Stale returns the records after an id whose present version has not been prepared by key,
+// and, with Version 0, the rows that were prepared from records that are gone. Without a key it returns all records. It returns at most about limit rows, and the id
 // after which to go on; that is "" at the end.
 func (s *Store) Stale(key string, t Table, after record.ID, limit int) (rows []Row, next record.ID, err error) {
 	err = s.read(func(btx *bolt.Tx) error {

@@ -36,7 +36,7 @@ type Remembered struct {
 
 // An Approval is what somebody has allowed the next build that opens the file.
 type Approval struct {
-	Migrations []string `json:"migrations,omitempty"` // ids of those that it may run
+	Migrations []string `json:"migrations,omitempty"` // ids of the migrations that it may run
 	Accept     bool     `json:"accept,omitempty"`     // it may open the file although records do not fit
 }
 

@@ -28,7 +28,7 @@ type Exchange struct {
 	started time.Time
 	nonce   string
 
-	before   Preparer // asked before the first byte; nil: nothing is to be prepared
+	before   Preparer // called before the first byte; nil: none
 	status   int
 	begun    bool // the status was sent
 	hijacked bool

@@ -191,7 +191,7 @@ func written(commit store.Commit) wire.Written {
 }
 
 // refused returns err, or the error for a console if another record refers to the one that
-// was to be deleted. A console may see all records, so it is told which one.
+// was to be deleted. A console may see all records, so the error names that one.
 func refused(err error) error {
 	var referred *store.ReferredError
 	if errors.As(err, &referred) {

@@ -52,7 +52,7 @@ const (
 	limits  = "tower_limits_reached_total"
 )
 
-// Request counts a request to a route, which is one of those that the application has.
+// Request counts a request to one of the application's routes.
 func (m *Meter) Request(route string, status int, took time.Duration) {
 	m.observe("request", route, status, took)
 }
