@@ -56,6 +56,7 @@ var rooms = []room{
 	{"internal/compress", nil, "it shortens what others answer", []string{bbolt, melody}},
 	{"internal/server/chain", []string{"internal/edge", "internal/compress", "internal/deadline", "internal/server/fault"}, "a request passes it before its route is known", []string{melody}},
 
+	{"internal/csv", nil, "it reads text and knows no records", []string{"net", bbolt, melody}},
 	{"internal/private", nil, "a place is checked before anything is put into it", []string{"net/http", bbolt}},
 	{"internal/private/privatetest", nil, "an attack on a file needs no application", []string{"net/http", bbolt}},
 	{"internal/deadline", nil, "it sets deadlines and knows no application", []string{bbolt, melody}},
@@ -100,7 +101,7 @@ var rooms = []room{
 	{"internal/repl/term", nil, "it measures and paints text", []string{"net", bbolt}},
 	{"internal/repl/show", []string{"internal/repl/term", "internal/spelling", "internal/wire"}, "it lays out values", []string{"net", bbolt}},
 	{"internal/repl/control", []string{"internal/private", "internal/wire", "internal/wire/replica"}, "it speaks with the application and shows nothing", []string{bbolt}},
-	{"internal/repl/script", []string{"internal/repl/control", "internal/repl/show", "internal/repl/term", "internal/wire"}, "JavaScript runs without a screen", []string{bbolt, bubbletea}},
+	{"internal/repl/script", []string{"internal/csv", "internal/repl/control", "internal/repl/show", "internal/repl/term", "internal/wire"}, "JavaScript runs without a screen", []string{bbolt, bubbletea}},
 	{"internal/repl/live", []string{"internal/repl/control", "internal/repl/show", "internal/repl/term", "internal/wire"}, "the live pane shows events and runs no code", []string{bbolt, goja}},
 	{"internal/repl/screen", []string{"internal/private", "internal/repl/script", "internal/repl/live", "internal/repl/control", "internal/repl/show", "internal/repl/term", "internal/wire"},
 		"the screen draws what the other parts made", []string{bbolt}},

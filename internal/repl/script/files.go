@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/dop251/goja"
 
+	towercsv "github.com/towerkit/tower/internal/csv"
 	"github.com/towerkit/tower/internal/repl/show"
 	"github.com/towerkit/tower/internal/repl/term"
 )
@@ -126,19 +128,26 @@ func (e *Evaluator) parseCSV(call goja.FunctionCall) goja.Value {
 	if !ok {
 		panic(e.usage(`parseCSV takes the text of a file: parseCSV(readFile("posts.csv"))`))
 	}
-	rows, err := csv.NewReader(strings.NewReader(text)).ReadAll()
-	if err != nil {
-		e.throw(&show.Failure{Title: "SyntaxError", Message: "this is not CSV: " + term.Clean(err.Error())})
-	}
+	r := towercsv.NewReader(strings.NewReader(text))
+	var names []string
 	var objects []any
-	for _, row := range rows[min(1, len(rows)):] {
+	for {
+		row, err := r.Read()
+		switch {
+		case errors.Is(err, io.EOF):
+			return e.vm.NewArray(objects...)
+		case err != nil:
+			e.throw(&show.Failure{Title: "SyntaxError", Message: "this is not CSV: " + term.Clean(err.Error())})
+		case names == nil:
+			names = row
+			continue
+		}
 		object := e.vm.NewObject()
 		for i, value := range row {
-			e.setProperty(object, rows[0][i], e.vm.ToValue(value))
+			e.setProperty(object, names[i], e.vm.ToValue(value))
 		}
 		objects = append(objects, object)
 	}
-	return e.vm.NewArray(objects...)
 }
 
 // csv returns a list of records or objects as CSV, whose first row has their names.

@@ -111,6 +111,8 @@ func TestFilesAreWritten(t *testing.T) {
 	d.expect(`csv(Note) === csv(Note.all()) && csv(Note.where({text: "none"})) === ""`, "true")
 	// What is read back is what was written.
 	d.expect(`let odd = [{n: "a\nb", m: ""}, {n: " ", m: "\\."}, {n: "日本,\"'", m: "\u202e\u0007"}]; JSON.stringify(parseCSV(csv(odd))) === JSON.stringify(odd)`, "true")
+	d.expect(`let ends = [{n: "a\rb", m: "a\r\nb"}, {n: "\r", m: "\r\n"}, {n: "\n\r", m: "\n"}]; JSON.stringify(parseCSV(csv(ends))) === JSON.stringify(ends)`, "true")
+	d.expect(`JSON.stringify(parseCSV("\ufeffa,b\r\n1,\"2\r\n3\"\r\n"))`, `"[{\"a\":\"1\",\"b\":\"2\\r\\n3\"}]"`)
 	d.expect(`JSON.stringify(parseCSV(csv([{n: ""}, {n: "x"}, {n: ""}])))`, `"[{\"n\":\"\"},{\"n\":\"x\"},{\"n\":\"\"}]"`)
 	d.expect(`writeFile(folder + "a.csv", csv([{a: 1}]))`, strconv.Quote("wrote 4 B to "+folder+"/a.csv"))
 	d.expect(`readFile(folder + "a.csv")`, `"a\n1\n"`)
