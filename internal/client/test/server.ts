@@ -66,6 +66,11 @@ export class Link {
     this.send({ ...hello, ...change });
   }
 
+  /** Sends another hello, as when the connection moves to another link. */
+  move(change: Partial<Hello>): void {
+    this.send({ ...hello, ...change });
+  }
+
   /** Receives the next frame, which must be this request, and returns its id. */
   async expect(request: object): Promise<number> {
     const { id, ...frame } = await this.next();

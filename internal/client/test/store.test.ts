@@ -311,6 +311,42 @@ test("after a loss a cursor resumes from the last commit of the connection", asy
   await fourth.expect(open("a", { since: "E:21" }));
 });
 
+test("cursors that resume on another link change together", async () => {
+  const { store, link } = await online();
+  const [a, b] = [store.cursor("a"), store.cursor("b")];
+  const [first, second] = [await link.expect(open("a")), await link.expect(open("b"))];
+  link.send([full(first, 1, "E:5", "a"), full(second, 2, "E:5", "a")]);
+  await applied(store, link);
+  const shown: string[] = [];
+  for (const list of [a, b]) list.subscribe(() => shown.push(`${ids(a.records)} ${ids(b.records)}${a.stale || b.stale ? "?" : ""}`));
+
+  const resumed = (id: number, cursor: number, entered: string): object => ({
+    id, status: 200, at: "E:6", cursor, model: "posts", since: "E:5", delta: { enter: [{ id: entered, after: "" }] }, posts: [post(entered)],
+  });
+  link.move({ seq: 6 });
+  const [again, other] = [await link.expect(open("a", { since: "E:5" })), await link.expect(open("b", { since: "E:5" }))];
+  const called = store.call("POST /posts", {});
+  const call = await link.expect({ call: "POST /posts", in: {} });
+  link.send(resumed(again, 3, "b"));
+  link.send({ id: call, status: 200, out: 1 });
+  link.send(enters(7, 3, "c"));
+  link.send(resumed(other, 4, "b"));
+  link.send({ seq: 8, posts: [post("d")], cursors: { 3: { enter: [{ id: "d", after: "" }] }, 4: { enter: [{ id: "d", after: "" }] } } });
+  equal((await called).out, 1);
+  await applied(store, link);
+  equal([...new Set(shown)], ["a a", "cba ba", "dcba dba"], "what was shown");
+
+  link.move({ seq: 8 });
+  const last = await link.expect(open("a", { since: "E:8" }));
+  await link.expect(open("b", { since: "E:8" }));
+  const answered = store.call("POST /posts", {});
+  link.send([{ id: await link.expect({ call: "POST /posts", in: {} }), status: 200, out: 2 }, resumed(last, 5, "e")]);
+  link.drop();
+  equal((await answered).out, 2, "an answer that was held when the link broke");
+  await state(store, ({ online }) => !online);
+  ok(a.stale && b.stale, "they are stale then");
+});
+
 test("the server's seq does not count as applied", async () => {
   const { store, link } = await online({ seq: 900 });
   const list = store.cursor("a");

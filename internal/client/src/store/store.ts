@@ -100,6 +100,8 @@ export class Store {
   readonly #listeners = new Map<string, Set<(push: Pushed) => void>>();
   readonly #requests = new Map<number, PendingRequest>();
   readonly #waiting = new Set<PendingRequest>();
+  readonly #held: Frame[] = []; // until #resuming is empty
+  readonly #resuming = new Set<number>(); // the unanswered opens of a move to another link
   readonly #afterUpdate: (() => void)[] = []; // runs after the lists and the state have notified
   #lastID = 0;
   #ended = false;
@@ -123,8 +125,12 @@ export class Store {
     const replaced = (connection: Connection) => watchPage((this.#connection = connection));
     const connection = open({
       replaced,
-      received: frames => this.#update(() => frames.forEach(frame => this.#apply(frame))),
-      lost: (closed, final) => this.#update(() => this.#lost(closed, final)),
+      received: frames => this.#received(frames),
+      lost: (closed, final) =>
+        this.#update(() => {
+          this.#applyHeld();
+          this.#lost(closed, final);
+        }),
     });
     replaced(connection);
     void this.#cache.identity().then(identity => {
@@ -306,6 +312,24 @@ export class Store {
     for (const notify of this.#afterUpdate.splice(0)) safely(notify);
   }
 
+  /**
+   * Applies the frames of a message. While lists resume on another link, frames are held
+   * until all of them are answered: lists that show different commits would not be stale.
+   */
+  #received(frames: Frame[]): void {
+    this.#held.push(...frames);
+    for (const frame of frames) {
+      if ("hello" in frame) this.#resuming.clear();
+      else if ("id" in frame) this.#resuming.delete(frame.id);
+    }
+    if (this.#resuming.size === 0) this.#update(() => this.#applyHeld());
+  }
+
+  #applyHeld(): void {
+    this.#resuming.clear();
+    this.#held.splice(0).forEach(frame => this.#apply(frame));
+  }
+
   #apply(frame: Frame): void {
     if ("hello" in frame) this.#hello(frame);
     else if ("push" in frame) this.#push(frame);
@@ -317,7 +341,8 @@ export class Store {
   #hello({ epoch, build, seq, user = "", actions, cursors, audit }: Hello): void {
     const was = this.state;
     const fresh = was.epoch !== "" && (was.epoch !== epoch || was.build !== build || was.user !== user);
-    if (was.online) this.#leave(!fresh); // the connection moves to another link
+    const moving = was.online && !fresh; // to another link
+    if (was.online) this.#leave(moving);
     this.#set({
       online: true,
       transport: this.#connection.transport,
@@ -331,6 +356,7 @@ export class Store {
     clearInterval(this.#audits);
     if (audit) this.#audits = setInterval(() => this.#audit(), audit * (1 + Math.random()) * 1000);
     this.#lists.connected(epoch, fresh);
+    if (moving) for (const id of this.#requests.keys()) this.#resuming.add(id);
     this.#queue.setUser(user, this.#cache.setIdentity({ user, epoch, build }));
     const waiting = [...this.#waiting];
     this.#waiting.clear();
