@@ -187,7 +187,7 @@ func TestAHandlerAnswersForItsController(t *testing.T) {
 	if response, _ := request(t, app, "GET", "/locked", "", map[string]string{"Cookie": cookieOf(t, app, ada.ID)}); response.StatusCode != 200 {
 		t.Errorf("Allow refuses ada: %d", response.StatusCode)
 	}
-	if response, body := request(t, app, "POST", "/hook/"+string(ada.ID), strings.Repeat("x", 2<<20), nil); response.StatusCode != 413 || !strings.Contains(body, `"too_large"`) {
+	if response, body := request(t, app, "POST", "/hook/"+string(ada.ID), strings.Repeat("x", 1<<20+100), nil); response.StatusCode != 413 || !strings.Contains(body, `"too_large"`) {
 		t.Errorf("a body that is too large: %d %s", response.StatusCode, body)
 	}
 }

@@ -106,7 +106,7 @@ func TestBadRequestsAreRefusedClearly(t *testing.T) {
 		{"POST", "/posts", "[1]", json, 400, "not a JSON object"},
 		{"POST", "/posts", "title=x", nil, 400, "no Content-Type"},
 		{"POST", "/posts", "x", map[string]string{"Content-Type": "image/png"}, 400, "a image/png is not understood"},
-		{"POST", "/posts", strings.Repeat("x", 2<<20), json, 413, "larger than 1048576 bytes"},
+		{"POST", "/posts", strings.Repeat("x", 1<<20+100), json, 413, "larger than 1048576 bytes"},
 		{"POST", "/posts", `{"title":"x"}`, json, 401, "sign in to write"},
 		{"POST", "/posts", `{"title":"x"}`, map[string]string{"Content-Type": "application/json", "Sec-Fetch-Site": "cross-site"}, 403, "from another site"},
 		{"POST", "/posts", "title=x", map[string]string{"Content-Type": "application/x-www-form-urlencoded", "Origin": "https://evil.example"}, 403, "from another site"},

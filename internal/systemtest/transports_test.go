@@ -217,7 +217,7 @@ func TestBadRequestsToALinkAreAnsweredAndChangeNothing(t *testing.T) {
 		{"/_tower/send", fmt.Sprintf(`{"link":%q,"number":-1,"frames":[%s]}`, l.id, create), 400, "cannot be read"},
 		{"/_tower/send", fmt.Sprintf(`{"link":%q,"number":2,"frames":%s}`, l.id, create), 400, "cannot be read"},
 		{"/_tower/send", fmt.Sprintf(`{"link":%q,"number":2,"frames":[%s,{"x":%q}]}`, l.id, create, strings.Repeat("x", 70<<10)), 413, "frame 2 of the batch is larger"},
-		{"/_tower/send", fmt.Sprintf(`{"link":%q,"number":2,"frames":[%s,%q]}`, l.id, create, strings.Repeat("x", 2<<20)), 413, "larger than 1048576 bytes"},
+		{"/_tower/send", fmt.Sprintf(`{"link":%q,"number":2,"frames":[%s,%q]}`, l.id, create, strings.Repeat("x", 1<<20+100)), 413, "larger than 1048576 bytes"},
 		{"/_tower/poll", ``, 400, "must be a JSON object"},
 		{"/_tower/poll", `{"link":"made up"}`, 404, "there is no such link"},
 		{"/_tower/poll", fmt.Sprintf(`{"link":%q,"have":"x"}`, l.id), 400, "cannot be read"},

@@ -66,10 +66,10 @@ func TestFilesInFormsAreProblems(t *testing.T) {
 		"a file of a known name": {[]part{title, {"body", `; filename*=UTF-8''a.txt`, "text/plain", "mine"}}, 422, `"body"`},
 		"two files":              {[]part{title, {"a", `; filename="a"`, "", "x"}, {"b", `; filename="b"`, "", "x"}}, 422, `"b"`},
 		"files within a part":    {[]part{title, {"photo", "", "multipart/mixed; boundary=x", "--x--"}}, 422, `"photo"`},
-		"a file beyond the body": {[]part{title, {"photo", `; filename="a.png"`, "image/png", strings.Repeat("x", 2<<20)}}, 422, `"photo"`},
+		"a file beyond the body": {[]part{title, {"photo", `; filename="a.png"`, "image/png", strings.Repeat("x", 1<<20+100)}}, 422, `"photo"`},
 		"a part without a name":  {[]part{title, {"", "form-data", "", "x"}}, 400, "no name"},
 		"a part that is no form": {[]part{title, {"", `attachment; name="x"`, "", "x"}}, 400, "no name"},
-		"a value beyond it":      {[]part{{name: "body", text: strings.Repeat("x", 2<<20)}, title}, 413, "too_large"},
+		"a value beyond it":      {[]part{{name: "body", text: strings.Repeat("x", 1<<20+100)}, title}, 413, "too_large"},
 	} {
 		kind, body := multipartForm(t, test.parts...)
 		response, text := a.request("POST", "/notes", body, "Content-Type", kind)
