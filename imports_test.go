@@ -123,6 +123,7 @@ var rooms = []room{
 	{"internal/systemtest/hostile", nil, "it has tests only", nil},
 	{"internal/systemtest/deploy", []string{"internal/deploy", "internal/release"}, "it has tests only", nil},
 	{"internal/systemtest/https", nil, "it has tests only", nil},
+	{"internal/systemtest/freeport", nil, "a port belongs to no program", nil},
 	{"internal/systemtest/protocol", nil, "it has tests only", nil},
 	{"internal/systemtest/protocol/notes", []string{""}, "an application imports tower alone", nil},
 }

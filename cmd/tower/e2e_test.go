@@ -5,8 +5,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -234,21 +232,6 @@ func eventually(t *testing.T, what string, done func() bool) {
 			t.Fatalf("waited %s in vain until %s", bound, what)
 		}
 	}
-}
-
-// freePort returns a port that is free now. It lies below the ephemeral ports, so that no
-// outgoing connection takes it by chance.
-func freePort(t *testing.T) string {
-	t.Helper()
-	for range 100 {
-		port := strconv.Itoa(10_000 + rand.IntN(20_000))
-		if listener, err := net.Listen("tcp", ":"+port); err == nil {
-			listener.Close()
-			return port
-		}
-	}
-	t.Fatal("no port is free")
-	return ""
 }
 
 func stderrOf(err error) string {

@@ -19,6 +19,7 @@ import (
 	"github.com/hinshun/vt10x"
 
 	"github.com/towerkit/tower/internal/repl/control"
+	"github.com/towerkit/tower/internal/systemtest/freeport"
 )
 
 // A harness has a tower binary built from this source and a folder for applications. Its
@@ -64,7 +65,7 @@ type testApp struct {
 // and a rule.
 func (w *harness) newJournal() *testApp {
 	w.t.Helper()
-	a := &testApp{harness: w, folder: filepath.Join(w.folder, "journal"), port: freePort(w.t)}
+	a := &testApp{harness: w, folder: filepath.Join(w.folder, "journal"), port: fmt.Sprint(freeport.Find(w.t))}
 	a.url = "http://localhost:" + a.port
 	w.must(w.folder, "new", "journal", "--vendor=false") // sources in one place are compiled once
 	a.run("generate", "scaffold", "Author", "name:string:unique")

@@ -146,7 +146,7 @@ func TestAnAnswerIsWrittenSoon(t *testing.T) {
 		if _, waits := b.answers.get(once.Key()); !waits {
 			break
 		}
-		if time.Since(start) > 10*time.Second {
+		if time.Since(start) > time.Minute {
 			t.Fatal("it is not")
 		}
 	}

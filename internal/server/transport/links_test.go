@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/towerkit/tower/internal/deadline"
@@ -83,13 +83,11 @@ func (c *fakeConnection) Throttle(int)           {}
 func (c *fakeConnection) UserKey() string        { return "" }
 func (c *fakeConnection) Remote() string         { return "test" }
 
-// serve serves links with the timeouts that change sets. bytes limits what waits for a
-// connection.
-func serve(t *testing.T, bytes int, change func(*Links)) (*Links, string) {
+// serve serves links. bytes limits what waits for a connection.
+func serve(t *testing.T, bytes int) (*Links, string) {
 	t.Helper()
 	host := &fakeHost{limit: bytes, joined: map[*fakeConnection]bool{}, change: make(chan struct{}, 1)}
 	links := NewLinks(host, Limits{MaxFrame: 1 << 16, Pace: deadline.Pace{Wait: 2 * time.Minute, Rate: 1 << 10}, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
-	change(links)
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /_tower/stream", links.ServeStream)
 	mux.HandleFunc("POST /_tower/poll", links.ServePoll)
@@ -135,47 +133,88 @@ func awaitCount(t *testing.T, links *Links, want int) {
 	}
 }
 
+// newLinks returns links whose requests a test makes without a network, to be used within
+// [synctest.Test].
+func newLinks(t *testing.T) (*Links, *fakeHost) {
+	host := &fakeHost{limit: 1 << 20, joined: map[*fakeConnection]bool{}, change: make(chan struct{}, 1)}
+	return NewLinks(host, Limits{MaxFrame: 1 << 16, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}), host
+}
+
+// poll makes the request of a poll.
+func poll(t *testing.T, links *Links, body string) (int, *wire.Delivery) {
+	w, d := httptest.NewRecorder(), &wire.Delivery{}
+	links.ServePoll(w, httptest.NewRequest("POST", "/_tower/poll", strings.NewReader(body)))
+	if w.Code == http.StatusOK {
+		if err := json.Unmarshal(w.Body.Bytes(), d); err != nil {
+			t.Errorf("%s: %v", w.Body, err)
+		}
+	}
+	return w.Code, d
+}
+
 func TestUnpolledLinkEnds(t *testing.T) {
-	links, url := serve(t, 1<<20, func(s *Links) { s.maxAbsence, s.maxPoll = 50*time.Millisecond, 200*time.Millisecond })
-	_, opened := post(t, url+"/_tower/poll", `{}`)
-	poll := fmt.Sprintf(`{"link":%q}`, opened.Link)
-	if response, d := post(t, url+"/_tower/poll", poll); response.StatusCode != http.StatusOK || d.End != nil {
-		t.Errorf("while the client polls: %s, %+v", response.Status, d)
-	}
-	awaitCount(t, links, 0)
-	if response, _ := post(t, url+"/_tower/poll", poll); response.StatusCode != http.StatusNotFound {
-		t.Errorf("after that: %s", response.Status)
-	}
-	links.mu.Lock()
-	defer links.mu.Unlock()
-	if len(links.open) != 0 {
-		t.Errorf("%d links", len(links.open))
-	}
+	synctest.Test(t, func(t *testing.T) {
+		links, host := newLinks(t)
+		_, opened := poll(t, links, `{}`)
+		again := fmt.Sprintf(`{"link":%q}`, opened.Link)
+		for range 3 {
+			time.Sleep(links.maxAbsence - time.Second)
+			if status, d := poll(t, links, again); status != http.StatusOK || d.End != nil {
+				t.Errorf("while the client polls: %d, %+v", status, d)
+			}
+		}
+		time.Sleep(links.maxAbsence + time.Second)
+		if n := host.count(); n != 0 {
+			t.Errorf("%d connections", n)
+		}
+		if status, _ := poll(t, links, again); status != http.StatusNotFound {
+			t.Errorf("after that: %d", status)
+		}
+		if len(links.open) != 0 {
+			t.Errorf("%d links", len(links.open))
+		}
+	})
+}
+
+func TestClosingAnswersAPollThatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		links, _ := newLinks(t)
+		_, opened := poll(t, links, `{}`)
+		var waiting sync.WaitGroup
+		waiting.Go(func() {
+			if status, d := poll(t, links, fmt.Sprintf(`{"link":%q}`, opened.Link)); status != http.StatusOK || d.End == nil || d.End.Code != outbox.CloseRestart {
+				t.Errorf("it was answered %d, %+v", status, d)
+			}
+		})
+		synctest.Wait()
+		begun := time.Now()
+		links.Close()
+		waiting.Wait()
+		if waited := time.Since(begun); waited != 0 {
+			t.Errorf("it waited %s", waited)
+		}
+	})
 }
 
 func TestStreamSendsHeartbeatsAndEndsForSilentClient(t *testing.T) {
-	links, url := serve(t, 1<<20, func(s *Links) { s.heartbeat, s.maxSilence = 20*time.Millisecond, 300*time.Millisecond })
-	response, err := http.Post(url+"/_tower/stream", "", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	beats, last := 0, ""
-	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
-		if lines.Text() == ":" {
-			beats++
-		} else if lines.Text() != "" {
-			last = lines.Text()
+	synctest.Test(t, func(t *testing.T) {
+		links, host := newLinks(t)
+		w := httptest.NewRecorder()
+		links.ServeStream(w, httptest.NewRequest("POST", "/_tower/stream", nil))
+		const end = `data: {"end":{"code":1008,"reason":"the client was silent for too long"}}`
+		events := strings.Split(strings.TrimSpace(w.Body.String()), "\n\n")
+		beats := len(events) - 2 // beside the first and the last event
+		if want := int(links.maxSilence / links.heartbeat); beats < want-1 || beats > want || strings.Count(w.Body.String(), ":\n\n") != beats || events[len(events)-1] != end {
+			t.Errorf("%d heartbeats, want %d:\n%s", beats, want, w.Body)
 		}
-	}
-	if beats == 0 || last != `data: {"end":{"code":1008,"reason":"the client was silent for too long"}}` {
-		t.Errorf("%d heartbeats, then %s", beats, last)
-	}
-	awaitCount(t, links, 0)
+		if n := host.count(); n != 0 {
+			t.Errorf("%d connections", n)
+		}
+	})
 }
 
 func TestBrokenStreamLeaves(t *testing.T) {
-	links, url := serve(t, 1<<20, func(*Links) {})
+	links, url := serve(t, 1<<20)
 	response, err := http.Post(url+"/_tower/stream", "", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -186,7 +225,7 @@ func TestBrokenStreamLeaves(t *testing.T) {
 }
 
 func TestLinkOfSlowClientEndsWithReason(t *testing.T) {
-	links, url := serve(t, 1000, func(*Links) {})
+	links, url := serve(t, 1000)
 	_, opened := post(t, url+"/_tower/poll", `{}`)
 	l, err := links.find(opened.Link, nil)
 	if err != nil {

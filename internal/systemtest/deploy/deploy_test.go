@@ -22,6 +22,7 @@ import (
 
 	"github.com/towerkit/tower"
 	"github.com/towerkit/tower/internal/deploy"
+	"github.com/towerkit/tower/internal/systemtest/freeport"
 	"github.com/towerkit/tower/internal/systemtest/protocol/notes"
 )
 
@@ -98,7 +99,7 @@ func newSite(t *testing.T) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{t: t, folder: folder, url: fmt.Sprint("http://127.0.0.1:", freePort(t))}
+	s := &site{t: t, folder: folder, url: fmt.Sprint("http://127.0.0.1:", freeport.Find(t))}
 	t.Cleanup(func() {
 		s.stop()
 		_ = os.RemoveAll(folder)

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/towerkit/tower/internal/systemtest/freeport"
 )
 
 // newHost starts an sshd whose /etc, /root and /srv are its own, as on a new host: who logs in as root changes
@@ -28,7 +30,7 @@ func newHost(t *testing.T) (ssh string) {
 			t.Fatalf("%v: %s", err, out)
 		}
 	}
-	port := freePort(t)
+	port := freeport.Find(t)
 	write(t, filepath.Join(folder, "sshd"), fmt.Sprintf("ListenAddress 127.0.0.1:%d\nHostKey %s/host\nPidFile none\nPasswordAuthentication no\nSetEnv PATH=/usr/sbin:/usr/bin:/sbin:/bin\n", port, folder), 0o600)
 	script := fmt.Sprintf(`set -e
 cp -a /etc %[1]s/etc
@@ -89,7 +91,7 @@ func TestTheGuide(t *testing.T) {
 	run("../../..", "go build -o "+bin+"/tower ./cmd/tower")
 	run(work, "tower new blog")
 	app := filepath.Join(work, "blog")
-	address := fmt.Sprint("127.0.0.1:", freePort(t))
+	address := fmt.Sprint("127.0.0.1:", freeport.Find(t))
 	for i, command := range commands {
 		run(app, strings.ReplaceAll(command, "example.com", "127.0.0.1"))
 		if i == 0 {

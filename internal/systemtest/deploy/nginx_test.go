@@ -24,6 +24,8 @@ import (
 
 	"github.com/gorilla/websocket"
 	"github.com/oklog/ulid/v2"
+
+	"github.com/towerkit/tower/internal/systemtest/freeport"
 )
 
 // certify writes a certificate for example.com that signs itself, and its key.
@@ -93,7 +95,7 @@ func TestTheGuidesNginx(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			folder := t.TempDir()
 			pool := certify(t, folder)
-			inside, outside := fmt.Sprint("127.0.0.1:", freePort(t)), freePort(t)
+			inside, outside := fmt.Sprint("127.0.0.1:", freeport.Find(t)), freeport.Find(t)
 			origin := fmt.Sprint("https://example.com:", outside)
 			program := exec.Command(os.Args[0])
 			program.Args[0] = "notes"

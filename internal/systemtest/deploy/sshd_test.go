@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/towerkit/tower/internal/systemtest/freeport"
 )
 
 // startSSH starts a real sshd for this user, and returns the program ssh with options that
@@ -35,7 +37,7 @@ func startSSH(t *testing.T) (ssh []string, host string) {
 			t.Fatal(err)
 		}
 	}
-	port := freePort(t)
+	port := freeport.Find(t)
 	config := fmt.Sprintf("ListenAddress 127.0.0.1:%d\nHostKey %[2]s/host\nAuthorizedKeysFile %[2]s/client.pub\nPidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n", port, folder)
 	write(t, filepath.Join(folder, "sshd"), config, 0o600)
 	cmd := exec.Command(server, "-D", "-e", "-f", filepath.Join(folder, "sshd"))
@@ -72,16 +74,6 @@ func write(t *testing.T, path, text string, mode os.FileMode) {
 	if err := os.WriteFile(path, []byte(text), mode); err != nil {
 		t.Fatal(err)
 	}
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
 }
 
 // until asks again and again, for a process that says nothing when it is ready.

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/towerkit/tower/internal/systemtest/freeport"
 )
 
 // proxied puts nginx in front of the application, with the Host header that its proxy_pass
@@ -19,12 +21,7 @@ func (a attacker) proxied(extra string) attacker {
 	if err != nil {
 		a.t.Skip("there is no nginx")
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	addr := listener.Addr().String()
-	listener.Close()
+	addr := fmt.Sprint("127.0.0.1:", freeport.Find(a.t))
 	folder := a.t.TempDir()
 	config := fmt.Sprintf(`daemon off; master_process off; pid %[1]s/pid; error_log stderr;
 events {}

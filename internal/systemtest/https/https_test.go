@@ -25,6 +25,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/towerkit/tower"
+	"github.com/towerkit/tower/internal/systemtest/freeport"
 	"github.com/towerkit/tower/internal/systemtest/protocol/notes"
 )
 
@@ -68,8 +69,8 @@ func startAuthority(t *testing.T) *authority {
 	const module = "github.com/letsencrypt/pebble/v2"
 	run("build", "-o", folder+"/", module+"/cmd/pebble", module+"/cmd/pebble-challtestsrv")
 	certs := filepath.Join(run("list", "-m", "-f", "{{.Dir}}", module), "test", "certs")
-	a := &authority{roots: filepath.Join(certs, "pebble.minica.pem"), http: freePort(t), tls: freePort(t)}
-	port, management, dns := freePort(t), freePort(t), freePort(t)
+	a := &authority{roots: filepath.Join(certs, "pebble.minica.pem"), http: freeport.Find(t), tls: freeport.Find(t)}
+	port, management, dns := freeport.Find(t), freeport.Find(t), freeport.Find(t)
 	config, err := json.Marshal(map[string]any{"pebble": map[string]any{
 		"listenAddress": fmt.Sprint("127.0.0.1:", port), "managementListenAddress": fmt.Sprint("127.0.0.1:", management),
 		"certificate": filepath.Join(certs, "localhost", "cert.pem"), "privateKey": filepath.Join(certs, "localhost", "key.pem"),
@@ -129,16 +130,6 @@ func until(t *testing.T, what string, done func() bool) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	t.Fatalf("waited a minute until %s", what)
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
 }
 
 func startProcess(t *testing.T, cmd *exec.Cmd) {
@@ -293,7 +284,7 @@ func TestCertificates(t *testing.T) {
 }
 
 func TestAnAuthorityThatIsAway(t *testing.T) {
-	away := fmt.Sprintf("https://localhost:%d/dir", freePort(t))
+	away := fmt.Sprintf("https://localhost:%d/dir", freeport.Find(t))
 	app := start(t, t.TempDir(), "TOWER_DOMAIN="+domain, "TOWER_ACME="+away, "TOWER_ADDR=127.0.0.1:0", "TOWER_HTTP_ADDR=127.0.0.1:0")
 	app.prints("there is no certificate: does the name lead to this machine")
 	app.stop() // and does not wait for the authority
