@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"go/parser"
 	"go/token"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -13,6 +15,11 @@ import (
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
+
+	"github.com/towerkit/tower/internal/cli"
+	"github.com/towerkit/tower/internal/commands"
+	"github.com/towerkit/tower/internal/dev"
+	"github.com/towerkit/tower/internal/repl/control"
 )
 
 // towerModule is the path of tower's module, which every application requires.
@@ -21,23 +28,21 @@ const towerModule = "github.com/towerkit/tower"
 // An application is the module of a tower application: it requires tower, and its folder
 // has a program.
 type application struct {
-	Folder  string // absolute, with symlinks resolved
+	*commands.Application
 	Module  string
-	Name    string // last element of Module
 	Go      string // Go version in go.mod
 	Tower   string // tower version in go.mod
 	Replace string // absolute folder that replaces tower in go.mod; "" without
 }
 
-var errNoApplication = &hintedError{
-	errors.New("this is not a tower application"),
-	"change to the folder of an application, or create one: tower new NAME; it is a program, and its go.mod requires " + towerModule,
-}
+var errNoApplication = errors.New("this is not a tower application")
+
+const whereApplications = "change to the folder of an application, or create one: tower new NAME; it is a program, and its go.mod requires " + towerModule
 
 // findApplication finds the application of the working directory, in it or in one of its
 // parents. The error wraps errNoApplication if there is none.
 func findApplication() (*application, error) {
-	missing := error(errNoApplication)
+	missing, without := cli.Hinted(errNoApplication, whereApplications), true
 	folder, err := os.Getwd()
 	if err == nil {
 		folder, err = filepath.EvalSymlinks(folder)
@@ -52,11 +57,9 @@ func findApplication() (*application, error) {
 			return nil, err
 		case app != nil && hasProgram(folder):
 			return app, nil
-		case app != nil && missing == errNoApplication:
-			missing = &hintedError{
-				fmt.Errorf("%w: %s requires tower, but has no program beside it", errNoApplication.error, filepath.Join(folder, "go.mod")),
-				"add a package main that calls tower.Main",
-			}
+		case app != nil && without:
+			without = false
+			missing = cli.Hinted(fmt.Errorf("%w: %s requires tower, but has no program beside it", errNoApplication, filepath.Join(folder, "go.mod")), "add a package main that calls tower.Main")
 		}
 		parent := filepath.Dir(folder)
 		if parent == folder {
@@ -94,7 +97,8 @@ func readApplication(folder string) (*application, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the application: %w", err)
 	}
-	app := &application{Folder: folder}
+	app := &application{Application: &commands.Application{Folder: folder, URL: "http://localhost:3000"}} // where tower server listens
+	app.Start, app.Migrate = app.start, app.migrate
 	if file.Module != nil {
 		app.Module = file.Module.Mod.Path
 	}
@@ -120,4 +124,27 @@ func readApplication(folder string) (*application, error) {
 		}
 	}
 	return app, nil
+}
+
+// start builds the application and starts it without an address.
+func (app *application) start(ctx context.Context, env string) (io.Closer, error) {
+	started, err := dev.Start(ctx, dev.Options{Folder: app.Folder, Env: env})
+	if errors.As(err, new(*dev.RunningError)) { // another process is starting it
+		return nil, fmt.Errorf("%w yet: %w", control.ErrNotRunning, err)
+	}
+	return started, err
+}
+
+// here returns the application for commands on it.
+func here(app *application) commands.Find {
+	return func() (*commands.Application, error) { return app.Application, nil }
+}
+
+// find finds the application of the working directory for the commands on it.
+func find() (*commands.Application, error) {
+	app, err := findApplication()
+	if err != nil {
+		return nil, err
+	}
+	return app.Application, nil
 }

@@ -16,6 +16,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/towerkit/tower/internal/bench"
+	"github.com/towerkit/tower/internal/cli"
+	"github.com/towerkit/tower/internal/commands"
 	"github.com/towerkit/tower/internal/dev"
 	"github.com/towerkit/tower/internal/private"
 )
@@ -49,13 +51,13 @@ was lost.`,
   tower bench --json > figures.ndjson
   tower bench posts.all
   tower bench 'posts.newest {"n":20}' --call 'POST /posts {"title":"Hi","published":true}'`,
-		Args: atMostOneArgument,
+		Args: cli.AtMostOneArgument,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := b.check(args); err != nil {
 				return err
 			}
 			b.progress = cmd.ErrOrStderr()
-			ctx, stop := signal.NotifyContext(cmd.Context(), endSignals...)
+			ctx, stop := signal.NotifyContext(cmd.Context(), cli.EndSignals...)
 			defer stop()
 			measures, err := b.run(ctx)
 			if ctx.Err() != nil {
@@ -77,7 +79,7 @@ was lost.`,
 // newBenchLoad returns the hidden command that [bench.Run] starts as the load generator.
 func newBenchLoad() *cobra.Command {
 	return &cobra.Command{
-		Use: bench.LoadCommand, Hidden: true, Args: noArguments,
+		Use: bench.LoadCommand, Hidden: true, Args: cli.NoArguments,
 		Short: "Run the clients of a benchmark; tower bench starts it",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return bench.ServeLoad(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout())
@@ -97,7 +99,7 @@ type benchCommand struct {
 // check validates the flags and arguments.
 func (b *benchCommand) check(args []string) error {
 	if len(args) == 0 && b.call != "" {
-		return &usageError{message: "--call needs CURSOR, a cursor of your own application", hint: "see: tower bench --help"}
+		return cli.Usage("--call needs CURSOR, a cursor of your own application", "see: tower bench --help")
 	}
 	if len(args) > 0 {
 		s, err := parseSubject(args[0], b.call)
@@ -108,9 +110,9 @@ func (b *benchCommand) check(args []string) error {
 	}
 	switch {
 	case b.connections < 5:
-		return &usageError{message: fmt.Sprintf("--connections %d: at least 5 clients are needed", b.connections), hint: "see: tower bench --help"}
+		return cli.Usage(fmt.Sprintf("--connections %d: at least 5 clients are needed", b.connections), "see: tower bench --help")
 	case b.runs < 1:
-		return &usageError{message: fmt.Sprintf("--runs %d: at least one run is needed", b.runs), hint: "see: tower bench --help"}
+		return cli.Usage(fmt.Sprintf("--runs %d: at least one run is needed", b.runs), "see: tower bench --help")
 	}
 	return bench.CheckOpenFiles(b.connections)
 }
@@ -132,8 +134,8 @@ func (b *benchCommand) run(ctx context.Context) (measures []bench.Measure, err e
 	return bench.Run(ctx, bench.Options{
 		Connections: b.connections, Runs: b.runs, Subject: b.subject, Folder: app.Folder, Temporary: folder, Progress: b.progress,
 		Start:        func(ctx context.Context) (bench.Server, error) { return dev.Start(ctx, options) },
-		Attach:       func(ctx context.Context) (bench.Control, error) { return attach(ctx, app) },
-		ExampleInput: exampleInput,
+		Attach:       func(ctx context.Context) (bench.Control, error) { return app.Attach(ctx) },
+		ExampleInput: commands.ExampleInput,
 	})
 }
 
@@ -160,7 +162,7 @@ func parseSubject(cursor, call string) (s bench.Subject, err error) {
 	method, rest, _ := strings.Cut(call, " ")
 	path, in, err := splitInput("--call", rest, "POST /posts")
 	if err == nil && (method == "" || method != strings.ToUpper(method) || method == http.MethodGet || !strings.HasPrefix(path, "/")) {
-		err = &usageError{message: fmt.Sprintf("--call %q is not an action, such as \"POST /posts\"", call), hint: "see: tower routes"}
+		err = cli.Usage(fmt.Sprintf("--call %q is not an action, such as \"POST /posts\"", call), "see: tower routes")
 	}
 	s.Call, s.In = method+" "+path, in
 	return s, err
@@ -175,8 +177,9 @@ func splitInput(what, text, like string) (name string, in json.RawMessage, err e
 	}
 	var object map[string]any
 	if err := json.Unmarshal([]byte(rest), &object); err != nil {
-		return "", nil, &usageError{message: fmt.Sprintf("%s %q: the input after the name is not a JSON object: %v", what, text, err),
-			hint: fmt.Sprintf(`for example: %s {"title":"Hi"}`, like)}
+		return "", nil, cli.Usage(fmt.Sprintf("%s %q: the input after the name is not a JSON object: %v", what, text, err),
+			fmt.Sprintf(`for example: %s {"title":"Hi"}`, like))
+
 	}
 	return name, json.RawMessage(rest), nil
 }

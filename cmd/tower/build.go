@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/towerkit/tower/internal/cli"
 	"github.com/towerkit/tower/internal/dev"
 )
 
@@ -32,7 +33,7 @@ The program states its version, by default that of git describe, when it starts.
 		Example: `  tower build
   tower build -o /srv/blog
   tower build --os linux --arch arm64 -o blog-arm64`,
-		Args: noArguments,
+		Args: cli.NoArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			app, err := findApplication()
 			if err != nil {
@@ -51,12 +52,12 @@ The program states its version, by default that of git describe, when it starts.
 				target.Version = version
 			}
 			if strings.ContainsAny(target.Version, "' \t\n") {
-				return &usageError{fmt.Sprintf("%q is no version: it has spaces or quotes", target.Version), "tower build --version v1.2.0"}
+				return cli.Usage(fmt.Sprintf("%q is no version: it has spaces or quotes", target.Version), "tower build --version v1.2.0")
 			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), endSignals...)
+			ctx, stop := signal.NotifyContext(cmd.Context(), cli.EndSignals...)
 			defer stop()
 			var say func(string)
-			if isTerminal(cmd.ErrOrStderr()) {
+			if cli.IsTerminal(cmd.ErrOrStderr()) {
 				say = func(text string) { fmt.Fprintln(cmd.ErrOrStderr(), text) }
 			}
 			leftOut, err := dev.Build(ctx, target, say)
@@ -105,7 +106,7 @@ func checkPlatform(ctx context.Context, system, arch string) error {
 	}
 	wanted := cmp.Or(system, os.Getenv("GOOS"), runtime.GOOS) + "/" + cmp.Or(arch, os.Getenv("GOARCH"), runtime.GOARCH)
 	if !slices.Contains(strings.Fields(string(known)), wanted) {
-		return &usageError{"Go does not build for " + wanted, "go tool dist list prints the systems that it builds for"}
+		return cli.Usage("Go does not build for "+wanted, "go tool dist list prints the systems that it builds for")
 	}
 	return nil
 }
@@ -142,10 +143,7 @@ func outputPath(app *application, out, system string) (string, error) {
 		info, err = os.Stat(path)
 	}
 	if err == nil && info.Mode()&fs.ModeType != 0 {
-		return "", &hintedError{
-			fmt.Errorf("%s already exists and is not a file", shortPath(path)),
-			"choose another name: tower build -o FILE",
-		}
+		return "", cli.Hinted(fmt.Errorf("%s already exists and is not a file", shortPath(path)), "choose another name: tower build -o FILE")
 	}
 	return path, nil
 }

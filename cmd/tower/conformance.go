@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/towerkit/tower/internal/cli"
 	"github.com/towerkit/tower/internal/conformance"
 	"github.com/towerkit/tower/internal/wire/line"
 )
@@ -29,18 +30,18 @@ server sends. Scripts remove the records that they make.
 The exit code is 0 if the server conforms, and 1 if it does not.`,
 		Example: `  tower conformance http://localhost:3000
   tower conformance http://localhost:3000 --transport poll`,
-		Args: oneArgument("URL", "the address of a server, such as http://localhost:3000"),
+		Args: cli.OneArgument("URL", "the address of a server, such as http://localhost:3000"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			transports := line.Transports()
 			if transport != "" {
 				if !slices.Contains(transports, transport) {
-					return &usageError{message: fmt.Sprintf("--transport %q is not a transport", transport), hint: "it is socket, stream or poll"}
+					return cli.Usage(fmt.Sprintf("--transport %q is not a transport", transport), "it is socket, stream or poll")
 				}
 				transports = []string{transport}
 			}
 			at, err := url.Parse(args[0])
 			if err != nil || at.Host == "" || at.Scheme != "http" && at.Scheme != "https" {
-				return &usageError{message: fmt.Sprintf("%q is not the URL of a server", args[0]), hint: "for example: http://localhost:3000"}
+				return cli.Usage(fmt.Sprintf("%q is not the URL of a server", args[0]), "for example: http://localhost:3000")
 			}
 			return conform(cmd, args[0], transports, asJSON)
 		},
@@ -80,8 +81,9 @@ func conform(cmd *cobra.Command, url string, transports []string, asJSON bool) e
 		}
 	}
 	if failed > 0 {
-		return &hintedError{fmt.Errorf("%d of %d scripts failed", failed, len(scripts)*len(transports)),
-			"the server must serve the notes application of docs/protocol.md, without records"}
+		return cli.Hinted(fmt.Errorf("%d of %d scripts failed", failed, len(scripts)*len(transports)),
+			"the server must serve the notes application of docs/protocol.md, without records")
+
 	}
 	return nil
 }

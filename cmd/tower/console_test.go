@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/towerkit/tower/internal/commands"
 )
 
 // expectReceived fails the test unless the clients have received exactly these effects
@@ -86,7 +88,7 @@ func (s *terminalScreen) testSandbox(t *testing.T, clients map[string]*demoClien
 	s.shows("Post has no field titel", "did you mean title?")
 	expectReceived(t, clients, nil)
 	s.types(`commit()`)
-	s.shows("console:" + userName())
+	s.shows(commands.Author())
 	expectReceived(t, clients, map[string][]string{"Ada": {"mine change", "published enter", "published leave", "published/users enter", "published/users leave"},
 		"Bob": {"mine enter", "published enter", "published leave", "published/users enter", "published/users leave"}})
 	s.types(`undo(seq()); commit()`)
@@ -117,7 +119,7 @@ func (s *terminalScreen) testRebuild(t *testing.T, app *sample) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := attach(t.Context(), app.app)
+	client, err := app.app.Attach(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

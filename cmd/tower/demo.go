@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/towerkit/tower/internal/cli"
 	"github.com/towerkit/tower/internal/dev"
 	"github.com/towerkit/tower/internal/private"
 	"github.com/towerkit/tower/internal/repl"
@@ -23,7 +24,7 @@ import (
 
 func newDemo() *cobra.Command {
 	var headless bool
-	port := portFlag(3000)
+	port := cli.PortFlag(3000)
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Try tower with a sample application",
@@ -36,14 +37,14 @@ users, the console creates records, and the demo prints what each client receive
 exit code is 0 only if every client received exactly what it should.`,
 		Example: `  tower demo
   tower demo --headless`,
-		Args: noArguments,
+		Args: cli.NoArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if headless {
 				port = 0
-			} else if !isTerminal(cmd.InOrStdin()) || !isTerminal(cmd.OutOrStdout()) {
-				return &usageError{message: "demo opens a console and needs a terminal", hint: "without a terminal: tower demo --headless"}
+			} else if !cli.IsTerminal(cmd.InOrStdin()) || !cli.IsTerminal(cmd.OutOrStdout()) {
+				return cli.Usage("demo opens a console and needs a terminal", "without a terminal: tower demo --headless")
 			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), endSignals...)
+			ctx, stop := signal.NotifyContext(cmd.Context(), cli.EndSignals...)
 			defer stop()
 			return withSample(ctx, cmd.OutOrStdout(), int(port), func(sample *sample) error {
 				if headless {
@@ -102,7 +103,7 @@ func withSample(ctx context.Context, out io.Writer, port int, fn func(*sample) e
 	}
 	fmt.Fprintf(out, "▸ sample application written to %s\n", app.Folder)
 	progress := &muteWriter{out: out}
-	supervisor := dev.New(dev.Options{Folder: app.Folder, Port: port, Output: progress, Color: hasColor(out)})
+	supervisor := dev.New(dev.Options{Folder: app.Folder, Port: port, Output: progress, Color: cli.HasColor(out)})
 	if err := supervisor.Open(); err != nil {
 		return err
 	}
@@ -116,7 +117,7 @@ func withSample(ctx context.Context, out io.Writer, port int, fn func(*sample) e
 	select {
 	case <-supervisor.Serving():
 	case <-ctx.Done():
-		return exitCode(130)
+		return cli.ExitCode(130)
 	}
 	return fn(&sample{app: app, url: supervisor.URL(), out: out, progress: progress})
 }
@@ -143,7 +144,7 @@ var demoUsers = []string{"Ada", "Bob"}
 
 // seed creates the users and a first post, and returns the ids of the users by name.
 func (s *sample) seed(ctx context.Context) (ids map[string]string, err error) {
-	client, err := attach(ctx, s.app)
+	client, err := s.app.Attach(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -177,11 +178,11 @@ func (s *sample) openConsole(ctx context.Context, cmd *cobra.Command) error {
 	s.progress.mute() // the console uses the whole screen
 	code := repl.Run(ctx, repl.Options{
 		Greeting: fmt.Sprintf(demoGreeting, s.url),
-		Dial:     func(ctx context.Context) (*control.Client, error) { return attach(ctx, s.app) },
+		Dial:     func(ctx context.Context) (*control.Client, error) { return s.app.Attach(ctx) },
 		Input:    cmd.InOrStdin(), Output: cmd.OutOrStdout(), Err: cmd.ErrOrStderr(),
 	})
 	if code != 0 {
-		return exitCode(code)
+		return cli.ExitCode(code)
 	}
 	return nil
 }

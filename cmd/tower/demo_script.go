@@ -135,7 +135,7 @@ func listEffects(effects []string) string {
 func (s *sample) evaluate(ctx context.Context, text string) (answer string, failed bool) {
 	var out bytes.Buffer
 	code := repl.Run(ctx, repl.Options{
-		Dial: func(ctx context.Context) (*control.Client, error) { return attach(ctx, s.app) },
+		Dial: func(ctx context.Context) (*control.Client, error) { return s.app.Attach(ctx) },
 		Expr: []string{text}, Output: &out, Err: &out,
 	})
 	return out.String(), code != 0

@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/towerkit/tower/internal/cli"
+	"github.com/towerkit/tower/internal/commands/db"
 	"github.com/towerkit/tower/internal/deploy"
 	"github.com/towerkit/tower/internal/dev"
 	"github.com/towerkit/tower/internal/wire"
@@ -35,7 +37,7 @@ NAME.env there has the settings. tower generate deploy writes what a new host ne
   tower deploy blog@example.com:2222 --dry-run
   tower deploy status blog@example.com
   tower deploy rollback blog@example.com`,
-		Args: oneArgument("a host", "blog@example.com"),
+		Args: cli.OneArgument("a host", "blog@example.com"),
 	}
 	prepare := func(host string) (*application, error) {
 		app, err := findApplication()
@@ -44,7 +46,7 @@ NAME.env there has the settings. tower generate deploy writes what a new host ne
 		}
 		d.Host, d.Folder, d.Name = host, cmp.Or(folder, "/srv/"+app.Name), app.Name
 		if strings.HasPrefix(host, "-") {
-			return nil, &usageError{fmt.Sprintf("%q is no host", host), "tower deploy blog@example.com"}
+			return nil, cli.Usage(fmt.Sprintf("%q is no host", host), "tower deploy blog@example.com")
 		}
 		d.SSH = strings.Fields(ssh)
 		d.Out = cmd.OutOrStdout()
@@ -55,7 +57,7 @@ NAME.env there has the settings. tower generate deploy writes what a new host ne
 		if err != nil {
 			return err
 		}
-		ctx, stop := signal.NotifyContext(cmd.Context(), endSignals...)
+		ctx, stop := signal.NotifyContext(cmd.Context(), cli.EndSignals...)
 		defer stop()
 		d.Build = func(ctx context.Context, arch, file string) (string, error) {
 			target := dev.Target{Folder: app.Folder, Out: file, Production: true, OS: "linux", Arch: arch}
@@ -64,7 +66,7 @@ NAME.env there has the settings. tower generate deploy writes what a new host ne
 			return target.Version, err
 		}
 		d.Migrate = func(output io.Reader, task string, accept bool) (string, error) {
-			report, err := readReport(output, cmd.ErrOrStderr())
+			report, err := db.ReadReport(output, cmd.ErrOrStderr())
 			if err != nil || report == nil {
 				return "", cmp.Or(err, io.ErrUnexpectedEOF)
 			}
@@ -81,7 +83,7 @@ NAME.env there has the settings. tower generate deploy writes what a new host ne
 	cmd.PersistentFlags().StringVar(&folder, "folder", "", "the folder on the host (default: /srv/NAME)")
 	cmd.PersistentFlags().StringVar(&ssh, "ssh", "ssh", "the program ssh, with its options")
 	do := func(use, short string, run func(context.Context) error) *cobra.Command {
-		return &cobra.Command{Use: use + " HOST", Short: short, Args: oneArgument("a host", "blog@example.com"),
+		return &cobra.Command{Use: use + " HOST", Short: short, Args: cli.OneArgument("a host", "blog@example.com"),
 			RunE: func(cmd *cobra.Command, args []string) error {
 				if _, err := prepare(args[0]); err != nil {
 					return err
@@ -102,7 +104,7 @@ func losses(r *wire.MigrationReport) string {
 	for _, m := range r.Pending {
 		for _, step := range m.Steps {
 			if step.Lost > 0 || step.Failed > 0 {
-				found = append(found, fmt.Sprintf("%s, %s: %s", m.ID, step.Text, stepResult(step)))
+				found = append(found, fmt.Sprintf("%s, %s: %s", m.ID, step.Text, db.StepResult(step)))
 			}
 		}
 	}

@@ -1,18 +1,12 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"net"
 	"os"
 	"os/exec"
-	"os/signal"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,99 +14,39 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/mod/semver"
 
+	"github.com/towerkit/tower/internal/cli"
+	"github.com/towerkit/tower/internal/commands"
 	"github.com/towerkit/tower/internal/dev"
-	"github.com/towerkit/tower/internal/environ"
-	"github.com/towerkit/tower/internal/repl/control"
-	"github.com/towerkit/tower/internal/settings"
-	"github.com/towerkit/tower/internal/wire"
 )
 
-// A finding is the result of one check.
-type finding struct {
-	Check  string `json:"check"`
-	State  string `json:"state"` // ok, note or problem
-	Detail string `json:"detail"`
-	Fix    string `json:"fix,omitempty"` // what the user can do
-}
-
 func newDoctor() *cobra.Command {
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use:   "doctor",
-		Short: "Check this machine and the application for problems",
-		Long: `Check Go, the application's requirements, its database and its port. tower doctor
-changes nothing. The exit code is 1 if there is a problem.`,
-		Args: noArguments,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx, stop := signal.NotifyContext(cmd.Context(), endSignals...)
-			defer stop()
-			findings := runChecks(ctx)
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			return writeFindings(cmd.OutOrStdout(), findings, asJSON)
-		},
-	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	return cmd
-}
-
-func writeFindings(out io.Writer, findings []finding, asJSON bool) error {
-	problems := 0
-	for _, f := range findings {
-		if f.State == "problem" {
-			problems++
-		}
-		if asJSON {
-			continue
-		}
-		fmt.Fprintf(out, "%-7s  %-11s  %s\n", f.State, f.Check, f.Detail)
-		if f.Fix != "" {
-			fmt.Fprintf(out, "%-7s  %-11s  → %s\n", "", "", f.Fix)
-		}
-	}
-	if asJSON {
-		encoder := json.NewEncoder(out)
-		encoder.SetIndent("", "  ")
-		encoder.SetEscapeHTML(false)
-		if err := encoder.Encode(findings); err != nil {
-			return fmt.Errorf("write the findings: %w", err)
-		}
-	}
-	if problems > 0 {
-		return exitCode(1)
-	}
-	return nil
+	return commands.Doctor(`Check Go, the application's requirements, its database and its port. tower doctor
+changes nothing. The exit code is 1 if there is a problem.`, runChecks)
 }
 
 // runChecks runs all checks. Without an application it runs only the checks of the
 // machine.
-func runChecks(ctx context.Context) []finding {
+func runChecks(ctx context.Context) []commands.Finding {
 	app, err := findApplication()
-	findings := []finding{checkGo(ctx, app), checkGit()}
+	findings := []commands.Finding{checkGo(ctx, app), checkGit()}
 	switch {
-	case errors.Is(err, errNoApplication.error):
-		fix := errNoApplication.hint
-		var hinted *hintedError
-		if errors.As(err, &hinted) {
-			fix = hinted.hint
-		}
-		return append(findings, finding{"application", "note", err.Error(), fix})
+	case errors.Is(err, errNoApplication):
+		return append(findings, commands.Finding{Check: "application", State: "note", Detail: err.Error(), Fix: cli.HintOf(err)})
 	case err != nil:
-		return append(findings, finding{"application", "problem", err.Error(), "correct go.mod"})
+		return append(findings, commands.Finding{Check: "application", State: "problem", Detail: err.Error(), Fix: "correct go.mod"})
 	}
 	findings = append(findings,
-		finding{"application", "ok", app.Name + " in " + app.Folder, ""},
+		commands.Finding{Check: "application", State: "ok", Detail: app.Name + " in " + app.Folder},
 		checkTower(app),
 		checkModules(ctx, app),
-		checkDatabase(app),
+		app.CheckDatabase(runningProcess(app)),
 		checkPort(app),
 	)
-	return append(findings, checkSettings(ctx, app)...)
+	return append(findings, app.CheckSettings(ctx)...)
 }
 
-func checkGo(ctx context.Context, app *application) finding {
-	f := finding{Check: "go"}
+func checkGo(ctx context.Context, app *application) commands.Finding {
+	f := commands.Finding{Check: "go"}
 	if _, err := exec.LookPath("go"); err != nil {
 		f.State, f.Detail = "problem", "the command go was not found"
 		f.Fix = "install Go from https://go.dev/dl and put it into PATH"
@@ -141,15 +75,15 @@ func goVersion(text string) string {
 	return "v" + strings.TrimPrefix(text, "v")
 }
 
-func checkGit() finding {
+func checkGit() commands.Finding {
 	if _, err := exec.LookPath("git"); err != nil {
-		return finding{"git", "note", "the command git was not found; tower does not need it, but you may", ""}
+		return commands.Finding{Check: "git", State: "note", Detail: "the command git was not found; tower does not need it, but you may"}
 	}
-	return finding{"git", "ok", "found", ""}
+	return commands.Finding{Check: "git", State: "ok", Detail: "found"}
 }
 
-func checkTower(app *application) finding {
-	f := finding{Check: "tower", State: "ok", Detail: "the application requires " + app.Tower}
+func checkTower(app *application) commands.Finding {
+	f := commands.Finding{Check: "tower", State: "ok", Detail: "the application requires " + app.Tower}
 	switch {
 	case app.Replace == "" && released() != "" && semver.Compare(app.Tower, released()) > 0:
 		f.State, f.Detail = "problem", f.Detail+", but this command is "+released()
@@ -165,20 +99,20 @@ func checkTower(app *application) finding {
 
 // checkModules checks that every package that the application needs is available without
 // the network.
-func checkModules(ctx context.Context, app *application) finding {
+func checkModules(ctx context.Context, app *application) commands.Finding {
 	cmd := exec.CommandContext(ctx, "go", "list", "-deps", "-test", "-f", "{{with .Module}}{{.Path}}{{end}}", "./...")
 	cmd.Dir = app.Folder
 	cmd.Env = append(os.Environ(), "GOPROXY=off", "GOFLAGS=-mod=readonly", "PWD="+app.Folder)
 	out, err := cmd.Output()
 	if err != nil {
-		return finding{"modules", "problem", firstLine(err), "go mod tidy"}
+		return commands.Finding{Check: "modules", State: "problem", Detail: firstLine(err), Fix: "go mod tidy"}
 	}
 	modules := map[string]bool{}
 	for line := range strings.Lines(string(out)) {
 		modules[line] = true
 	}
 	delete(modules, "\n")
-	return finding{"modules", "ok", fmt.Sprintf("all %d are available: the application builds without the network", len(modules)), ""}
+	return commands.Finding{Check: "modules", State: "ok", Detail: fmt.Sprintf("all %d are available: the application builds without the network", len(modules))}
 }
 
 // firstLine returns the first line that a command wrote to stderr, or the text of its
@@ -192,96 +126,20 @@ func firstLine(err error) string {
 	return err.Error()
 }
 
-func checkDatabase(app *application) finding {
-	f := finding{Check: "database"}
-	env := cmp.Or(os.Getenv("TOWER_ENV"), "development")
-	vars, err := environ.Read(app.Folder, env)
-	if err != nil {
-		f.State, f.Detail, f.Fix = "problem", err.Error(), "correct the file"
-		return f
-	}
-	path := vars.Or("TOWER_DB", filepath.Join("db", env+".db"))
-	f.Detail = path
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(app.Folder, path)
-	}
-	if err := tryWrite(filepath.Dir(path)); err != nil {
-		f.State, f.Detail, f.Fix = "problem", err.Error(), "give your user write access to "+filepath.Dir(path)
-		return f
-	}
-	held, err := dev.Locked(path)
+// runningProcess describes the process of tower server that runs the application, or
+// returns "".
+func runningProcess(app *application) string {
 	running := dev.Running(app.Folder)
-	switch {
-	case err != nil:
-		f.State, f.Detail, f.Fix = "problem", err.Error(), "put that right, or set TOWER_DB to another file"
-	case held && running != nil:
-		f.State, f.Detail = "ok", fmt.Sprintf("%s, open in the running application, process %d", f.Detail, running.PID)
-	case held:
-		f.State, f.Detail = "problem", f.Detail+" is locked by another process"
-		f.Fix = "stop the application that was started without tower server"
-	default:
-		f.State, f.Detail = "ok", f.Detail+" is writable, and no process has it open"
+	if running == nil {
+		return ""
 	}
-	return f
+	return fmt.Sprintf("the running application, process %d", running.PID)
 }
 
-// checkSettings lists what configures the application, and where each value comes from. The
-// application checks its own settings when it starts, and tells them while it runs.
-func checkSettings(ctx context.Context, app *application) (findings []finding) {
-	client, err := attach(ctx, app)
-	if errors.Is(err, control.ErrNotRunning) {
-		env := cmp.Or(os.Getenv("TOWER_ENV"), "development")
-		if vars, err := environ.Read(app.Folder, env); err == nil {
-			for _, s := range settings.Own(vars, env, nil) {
-				findings = append(findings, showSetting(s.Name, s.Value, s.From, s.Secret))
-			}
-		}
-		return append(findings, finding{"settings", "note", "the application's own are known while it runs; it checks them when it starts", "tower server"})
-	}
-	var all []wire.Setting
-	if err == nil {
-		defer client.Close()
-		err = client.Do(ctx, wire.ControlRequest{Do: wire.DoSettings}, &all)
-	}
-	if err != nil {
-		return []finding{{"settings", "problem", err.Error(), "restart the application"}}
-	}
-	for _, s := range all {
-		findings = append(findings, showSetting(s.Name, s.Value, s.From, s.Secret))
-	}
-	return findings
-}
-
-func showSetting(name, value, from string, secret bool) finding {
-	text := name + "=" + value + ", from " + from
-	switch {
-	case from == "":
-		text = name + " is not set"
-	case secret:
-		text = name + " is set, from " + from
-	case from == "default":
-		text = name + "=" + value + ", the default"
-	}
-	return finding{"settings", "ok", text, ""}
-}
-
-// tryWrite creates and removes a file in a folder. If the folder does not exist, it tries
-// the nearest parent that does.
-func tryWrite(folder string) error {
-	file, err := os.CreateTemp(folder, ".tower-doctor-*")
-	if errors.Is(err, fs.ErrNotExist) && filepath.Dir(folder) != folder {
-		return tryWrite(filepath.Dir(folder))
-	}
-	if err != nil {
-		return err
-	}
-	return errors.Join(file.Close(), os.Remove(file.Name()))
-}
-
-func checkPort(app *application) finding {
-	f := finding{Check: "port"}
-	port := portFlag(3000)
-	if err := port.readEnv(false); err != nil {
+func checkPort(app *application) commands.Finding {
+	f := commands.Finding{Check: "port"}
+	port := cli.PortFlag(3000)
+	if err := port.ReadEnv(false); err != nil {
 		f.State, f.Detail, f.Fix = "problem", err.Error(), "unset PORT"
 		return f
 	}

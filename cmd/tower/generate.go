@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/towerkit/tower/internal/cli"
 	"github.com/towerkit/tower/internal/openapi"
 	"github.com/towerkit/tower/internal/repl/control"
 	"github.com/towerkit/tower/internal/wire"
@@ -69,8 +70,9 @@ func plannedCommand(cmd *cobra.Command, plan func(folder, kind string, args []st
 	var dryRun, force bool
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) < 2 && !slices.Equal(args, []string{"deploy"}) { // an application has one
-			return &usageError{message: cmd.Name() + " needs a kind and a name; the kinds are " + strings.Join(scaffolds.Kinds(), ", "),
-				hint: "see: " + cmd.CommandPath() + " --help"}
+			return cli.Usage(cmd.Name()+" needs a kind and a name; the kinds are "+strings.Join(scaffolds.Kinds(), ", "),
+				"see: "+cmd.CommandPath()+" --help")
+
 		}
 		return nil
 	}
@@ -81,7 +83,7 @@ func plannedCommand(cmd *cobra.Command, plan func(folder, kind string, args []st
 		}
 		made, err := plan(app.Folder, args[0], args[1:], force)
 		if err != nil {
-			return argumentError(err, cmd.Name())
+			return cli.ArgumentError(cmd, err)
 		}
 		return applyPlan(cmd.OutOrStdout(), made, dryRun)
 	}
@@ -100,14 +102,18 @@ func plannedCommand(cmd *cobra.Command, plan func(folder, kind string, args []st
 // from the declarations of the application. It starts the application if it is not running.
 func derivedCommand(cmd *cobra.Command, plan func(app *application, connected *control.Client, schema wire.Schema, force bool) (*scaffolds.Plan, error)) *cobra.Command {
 	var dryRun, force bool
-	cmd.Args = noArguments
+	cmd.Args = cli.NoArguments
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return withApplication(cmd, "development", func(dialer *appDialer, connected *control.Client) error {
+		app, err := findApplication()
+		if err != nil {
+			return err
+		}
+		return here(app).Connected(cmd, "development", func(connected *control.Client) error {
 			schema, err := fetchSchema(cmd.Context(), connected)
 			if err != nil {
 				return err
 			}
-			made, err := plan(dialer.app, connected, schema, force)
+			made, err := plan(app, connected, schema, force)
 			if err != nil {
 				return err
 			}

@@ -131,7 +131,7 @@ func (a *testApp) attach() (client *control.Client) {
 	}
 	a.t.Setenv("XDG_RUNTIME_DIR", filepath.Join(a.harness.folder, "run"))
 	eventually(a.t, "the application answers", func() bool {
-		client, err = attach(a.t.Context(), app)
+		client, err = app.Attach(a.t.Context())
 		return err == nil
 	})
 	return client

@@ -4,9 +4,12 @@ package main
 import (
 	"io"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/towerkit/tower/internal/cli"
+	"github.com/towerkit/tower/internal/commands"
+	"github.com/towerkit/tower/internal/commands/db"
 )
 
 func main() {
@@ -16,25 +19,10 @@ func main() {
 // run is the whole program. It returns the exit code: 0 for success, 1 for a failure, 2 for
 // an invalid command line.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	root := newRoot()
-	root.SetArgs(args)
-	root.SetIn(stdin)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
-	began := false
-	root.PersistentPreRun = func(*cobra.Command, []string) { began = true }
-	err := checkCommand(root, args)
-	if err == nil {
-		err = root.Execute()
-	}
-	if err != nil && !began {
-		err = asUsageError(err)
-	}
-	return report(stderr, err)
+	return cli.Run(newRoot(), args, stdin, stdout, stderr)
 }
 
 func newRoot() *cobra.Command {
-	cobra.EnableCommandSorting = false
 	root := &cobra.Command{
 		Use:   "tower",
 		Short: "A toolkit for realtime web applications in Go",
@@ -46,26 +34,21 @@ changes, every browser that may see it receives the change in the same commit.`,
   tower new blog        create an application
   tower server          serve the application in this folder, and rebuild it on changes
   tower console         inspect and change it while it runs`,
-		Args:                  cobra.ArbitraryArgs,
-		Version:               version(),
-		SilenceUsage:          true,
-		SilenceErrors:         true,
-		DisableFlagsInUseLine: true,
-		RunE:                  func(cmd *cobra.Command, args []string) error { return cmd.Help() },
+		Args:    cobra.ArbitraryArgs,
+		Version: version(),
+		RunE:    func(cmd *cobra.Command, args []string) error { return cmd.Help() },
 	}
-	root.SetHelpCommand(newHelp())
 	root.SetVersionTemplate("tower {{.Version}}\n")
-	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(
 		newDemo(),
 		newNew(),
 		newGenerate(),
 		newDestroy(),
 		newServer(),
-		newConsole(),
-		newRoutes(),
-		newQuery(),
-		newDB(),
+		commands.Find(find).Console(),
+		commands.Find(find).Routes(),
+		commands.Find(find).Query(),
+		db.New(find),
 		newTest(),
 		newBench(),
 		newBenchLoad(),
@@ -77,28 +60,4 @@ changes, every browser that may see it receives the change in the same commit.`,
 		newVersion(),
 	)
 	return root
-}
-
-func newHelp() *cobra.Command {
-	return &cobra.Command{
-		Use:   "help [COMMAND]",
-		Short: "Show help for a command",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			found, rest, err := cmd.Root().Find(args)
-			if err != nil || len(rest) > 0 {
-				return unknownCommandError(cmd.Root(), strings.Join(args, " "))
-			}
-			found.InitDefaultHelpFlag()
-			return found.Help()
-		},
-		ValidArgsFunction: func(cmd *cobra.Command, args []string, start string) ([]string, cobra.ShellCompDirective) {
-			var names []string
-			for _, command := range cmd.Root().Commands() {
-				if command.IsAvailableCommand() && len(args) == 0 && strings.HasPrefix(command.Name(), start) {
-					names = append(names, cobra.CompletionWithDesc(command.Name(), command.Short))
-				}
-			}
-			return names, cobra.ShellCompDirectiveNoFileComp
-		},
-	}
 }

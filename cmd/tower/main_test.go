@@ -2,8 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -19,6 +17,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/towerkit/tower/internal/lock"
 )
 
 // bound is how long a test waits for an event.
@@ -225,7 +225,7 @@ func lockDatabase(ts *testscript.TestScript, neg bool, args []string) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	ts.Check(err)
 	ts.Defer(func() { file.Close() })
-	ts.Check(lockFile(file))
+	ts.Check(lock.File(file))
 }
 
 func checkTypes(ts *testscript.TestScript, neg bool, args []string) {
@@ -239,25 +239,5 @@ func checkTypes(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("there is nothing wrong with the types")
 	case err != nil && !neg:
 		ts.Fatalf("the types are wrong")
-	}
-}
-
-func TestRun(t *testing.T) {
-	for _, test := range []struct {
-		err  error
-		code int
-		text string
-	}{
-		{nil, 0, ""},
-		{exitCode(3), 3, ""},
-		{errors.New("no"), 1, "tower: no\n"},
-		{&hintedError{errors.New("no"), "do"}, 1, "tower: no\n  → do\n"},
-		{fmt.Errorf("build: %w", context.Canceled), 1, "tower: interrupted\n"},
-		{fmt.Errorf("all: %w", &usageError{"no", "see"}), 2, "tower: all: no\n  → see\n"},
-	} {
-		var text strings.Builder
-		if code := report(&text, test.err); code != test.code || text.String() != test.text {
-			t.Errorf("%v: %d %q", test.err, code, text.String())
-		}
 	}
 }

@@ -1,14 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,290 +15,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/towerkit/tower/internal/cli"
+	"github.com/towerkit/tower/internal/commands/db"
 	"github.com/towerkit/tower/internal/dev"
 	"github.com/towerkit/tower/internal/private"
-	"github.com/towerkit/tower/internal/repl/term"
 	"github.com/towerkit/tower/internal/wire"
 	"github.com/towerkit/tower/scaffolds"
 )
-
-func newDBStatus() *cobra.Command {
-	var env string
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use:   "status",
-		Short: "Compare the models with what is stored",
-		Long: `Compare the models of the source with what is stored: what has changed, which migrations
-are pending and done, and how many records would not fit, by field. It reads all records,
-of the application that runs or of the file, and changes nothing.`,
-		Example: `  tower db status
-  tower db status --env production --json`,
-		Args: noArguments,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return runMigration(cmd, wire.MigrateStatus, env, asJSON)
-		},
-	}
-	cmd.Flags().StringVar(&env, "env", "development", "the environment whose data to look at")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
-	return cmd
-}
-
-func newDBMigrate() *cobra.Command {
-	var env string
-	var plan, rehearse, accept, asJSON bool
-	cmd := &cobra.Command{
-		Use:   "migrate",
-		Short: "Run the pending migrations",
-		Long: `Run the migrations of the source that the data has not been through. All records are
-migrated, or none.
-
-If the application runs, it goes on serving: tower db migrate prepares the records beside
-those that are served, and the build that starts next takes them over at once. Otherwise
-the migrations are done when the command returns. It can be interrupted and run again.
-
---plan tells what each step would do, on how many records, and what would be lost, and
-changes nothing. --rehearse does everything on a copy of the data, and deletes the copy.
---accept goes on although records will not fit their models: they are kept, are in no
-list, and an update mends them.`,
-		Example: `  tower db migrate --plan
-  tower db migrate --rehearse --env production
-  tower db migrate --env production`,
-		Args: noArguments,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			do := wire.MigrateRun
-			switch {
-			case plan:
-				do = wire.MigratePlan
-			case rehearse:
-				do = wire.MigrateRehearse
-			case accept:
-				do = wire.MigrateAccept
-			}
-			return runMigration(cmd, do, env, asJSON)
-		},
-	}
-	cmd.Flags().StringVar(&env, "env", "development", "the environment whose data to migrate")
-	cmd.Flags().BoolVar(&plan, "plan", false, "tell what would be done, and change nothing")
-	cmd.Flags().BoolVar(&rehearse, "rehearse", false, "migrate a copy of the data, and delete it")
-	cmd.Flags().BoolVar(&accept, "accept", false, "migrate although records will not fit their models")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
-	cmd.MarkFlagsMutuallyExclusive("plan", "rehearse", "accept")
-	return cmd
-}
-
-// runMigration builds the application, lets it do a task and prints its report.
-func runMigration(cmd *cobra.Command, do, env string, asJSON bool) error {
-	app, err := findApplication()
-	if err != nil {
-		return err
-	}
-	report, err := migrationReport(cmd.Context(), app, do, env, cmd.ErrOrStderr())
-	if err != nil {
-		return err
-	}
-	if asJSON {
-		encoder := json.NewEncoder(cmd.OutOrStdout())
-		encoder.SetIndent("", "  ")
-		err = encoder.Encode(report)
-	} else {
-		printMigration(cmd.OutOrStdout(), do, report)
-	}
-	if err == nil && report.Refused != "" && do != wire.MigrateStatus && do != wire.MigratePlan && do != wire.MigrateAccept {
-		return &hintedError{errors.New("nothing was migrated"), "tower db migrate --plan tells what each step does"}
-	}
-	return err
-}
-
-// migrationReport builds the application, runs it for a task and returns its report. Its
-// progress and what it logs go to progress.
-func migrationReport(ctx context.Context, app *application, do, env string, progress io.Writer) (*wire.MigrationReport, error) {
-	folder, err := private.Temp("tower-db-")
-	if err != nil {
-		return nil, fmt.Errorf("build the application: %w", err)
-	}
-	defer os.RemoveAll(folder)
-	binary := filepath.Join(folder, "app.exe") // Windows needs the ending
-	if _, err := dev.Build(ctx, dev.Target{Folder: app.Folder, Out: binary, Production: env == "production", Environ: os.Environ()}, nil); err != nil {
-		return nil, err
-	}
-	child := exec.CommandContext(ctx, binary)
-	child.Dir = app.Folder
-	child.Env = append(os.Environ(), "PWD="+app.Folder, "TOWER_FOLDER="+app.Folder, "TOWER_ENV="+env, "TOWER_MIGRATE="+do)
-	child.Stderr = progress
-	child.Cancel = func() error { return child.Process.Signal(os.Interrupt) }
-	out, err := child.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := child.Start(); err != nil {
-		return nil, fmt.Errorf("start the application: %w", err)
-	}
-	report, err := readReport(out, progress)
-	if failed := child.Wait(); err == nil && report == nil {
-		err = &hintedError{fmt.Errorf("the application did not report: %w", cmp.Or(failed, io.ErrUnexpectedEOF)), "its main function must call tower.Main"}
-	}
-	return report, err
-}
-
-func readReport(out io.Reader, progress io.Writer) (report *wire.MigrationReport, err error) {
-	lines := bufio.NewReader(out)
-	for {
-		text, end := lines.ReadString('\n')
-		var line wire.MigrationLine
-		switch {
-		case end != nil && text == "":
-			return report, err
-		case json.Unmarshal([]byte(text), &line) != nil: // the application prints
-			fmt.Fprint(progress, term.Clean(text))
-		case line.Progress != "":
-			fmt.Fprintln(progress, term.Clean(line.Progress))
-		case line.Error != "":
-			err = errors.New(term.Clean(line.Error))
-		case line.Report != nil:
-			report = line.Report
-		}
-	}
-}
-
-// printMigration prints a report for a person.
-func printMigration(out io.Writer, do string, r *wire.MigrationReport) {
-	p := &migrationPrinter{out: out}
-	if r.Fresh {
-		p.line("There is no data yet: %s", r.Data)
-		return
-	}
-	for _, c := range r.Changes {
-		p.section("Models")
-		p.item("%s", c.Text)
-	}
-	for _, m := range r.Pending {
-		p.section("Pending")
-		p.item("%s", m.ID)
-		for _, step := range m.Steps {
-			p.item("  %s: %s", step.Text, stepResult(step))
-		}
-	}
-	for _, step := range r.Renamed {
-		p.section("Renamed by tags, when the build starts")
-		p.item("%s: %s", step.Text, stepResult(step))
-	}
-	for _, d := range r.Done {
-		p.section("Done")
-		unknown := ""
-		if d.Unknown {
-			unknown = ", by a newer build: this source does not have it"
-		}
-		p.item("%s on %s, %s%s", d.ID, d.At.Local().Format("2006-01-02 15:04"), count(d.Records, "record"), unknown)
-	}
-	for _, m := range r.Misfits {
-		p.section("Records that do not fit")
-		p.item("%d of %d %s do not fit %s", m.Broken, m.Records, m.Model, m.Type)
-		for _, f := range m.Fields {
-			p.item("  %s %s: %s (%s%s)", f.Field, f.Problem, count(f.Records, "record"), strings.Join(f.First, ", "), more(f.Records-len(f.First)))
-		}
-	}
-	for _, text := range r.Taken {
-		p.section("Values that are not unique")
-		p.item("%s", text)
-	}
-	for _, text := range r.Lost {
-		p.section("Lost")
-		p.item("%s", text)
-	}
-	p.end(do, r)
-}
-
-type migrationPrinter struct {
-	out  io.Writer
-	last string
-}
-
-func (p *migrationPrinter) line(format string, args ...any) {
-	fmt.Fprintln(p.out, term.Clean(fmt.Sprintf(format, args...)))
-}
-
-// section prints a title, unless it is that of the item before.
-func (p *migrationPrinter) section(title string) {
-	if p.last == title {
-		return
-	}
-	if p.last != "" {
-		fmt.Fprintln(p.out)
-	}
-	p.last = title
-	fmt.Fprintln(p.out, title)
-}
-
-func (p *migrationPrinter) item(format string, args ...any) { p.line("  "+format, args...) }
-
-// end says what was done, or what to do next.
-func (p *migrationPrinter) end(do string, r *wire.MigrationReport) {
-	if p.last != "" {
-		fmt.Fprintln(p.out)
-	}
-	switch {
-	case r.Refused != "":
-		for text := range strings.Lines(r.Refused) {
-			p.line("%s", strings.TrimRight(text, "\n"))
-		}
-	case do == wire.MigrateStatus || do == wire.MigratePlan:
-		p.next(r)
-	case do == wire.MigrateRehearse:
-		p.line("The rehearsal took %.1f s on a copy, which is deleted. The data is unchanged.", r.Seconds)
-	case r.Running:
-		for _, model := range slices.Sorted(maps.Keys(r.Prepared)) {
-			p.line("%d %s prepared.", r.Prepared[model], model)
-		}
-		p.line("The application that runs serves what it did. The build that starts next takes over what was prepared.")
-	case len(r.Migrated) > 0:
-		p.line("Done in %.1f s: %s.", r.Seconds, strings.Join(r.Migrated, ", "))
-	default:
-		p.line("There was nothing to migrate.")
-	}
-}
-
-func (p *migrationPrinter) next(r *wire.MigrationReport) {
-	switch {
-	case len(r.Pending) > 0:
-		p.line("Run the pending migrations: tower db migrate")
-	case r.Suggest != nil:
-		p.line("A migration can mend this: tower generate migration writes")
-		for _, step := range r.Suggest.Steps {
-			p.item("%s", step)
-		}
-		for _, tag := range r.Suggest.Tags {
-			p.line("Or: %s.", tag)
-		}
-	case len(r.Misfits)+len(r.Taken)+len(r.Lost) > 0:
-	case len(r.Changes) == 0:
-		p.line("The models are as they are stored.")
-	}
-}
-
-func stepResult(s wire.StepReport) string {
-	text := fmt.Sprintf("changes %d of %s", s.Changed, count(s.Records, "record"))
-	if s.Lost > 0 {
-		text += fmt.Sprintf(", %s lost", count(s.Lost, "value"))
-	}
-	if s.Failed > 0 {
-		text += fmt.Sprintf(", FAILS on %d: %s", s.Failed, s.First)
-	}
-	return text
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
-func more(n int) string {
-	if n <= 0 {
-		return ""
-	}
-	return fmt.Sprintf(" and %d more", n)
-}
 
 func newGenerateMigration() *cobra.Command {
 	var env string
@@ -318,7 +38,7 @@ would mend the difference: look at them before they run.`,
   tower generate migration`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return &usageError{message: fmt.Sprintf("a migration has one name, and %q is too much", args[1]), hint: "see: tower generate migration --help"}
+				return cli.Usage(fmt.Sprintf("a migration has one name, and %q is too much", args[1]), "see: tower generate migration --help")
 			}
 			return nil
 		},
@@ -330,18 +50,18 @@ would mend the difference: look at them before they run.`,
 			var suggested *wire.SuggestedMigration
 			name := strings.Join(args, "")
 			if name == "" {
-				report, err := migrationReport(cmd.Context(), app, wire.MigratePlan, env, cmd.ErrOrStderr())
+				report, err := app.migrate(cmd.Context(), wire.MigratePlan, env, cmd.ErrOrStderr())
 				if err != nil {
 					return err
 				}
 				if suggested = report.Suggest; suggested == nil {
-					return &hintedError{errors.New("nothing has changed that a migration could mend"), "give it a name to write one yourself: tower generate migration NAME"}
+					return cli.Hinted(errors.New("nothing has changed that a migration could mend"), "give it a name to write one yourself: tower generate migration NAME")
 				}
 				name = suggestedName(report)
 			}
 			plan, err := scaffolds.GenerateMigration(app.Folder, name, time.Now(), suggested)
 			if err != nil {
-				return argumentError(err, "generate")
+				return cli.ArgumentError(cmd, err)
 			}
 			if err := applyPlan(cmd.OutOrStdout(), plan, dryRun); err != nil || suggested == nil {
 				return err
@@ -366,4 +86,35 @@ func suggestedName(r *wire.MigrationReport) string {
 		}
 	}
 	return fmt.Sprintf("change_%s_%d", strings.Join(models, "_and_"), len(r.Done)+len(r.Pending)+1)
+}
+
+// migrate builds the application, runs it for a task and returns its report. Its
+// progress and what it logs go to progress.
+func (app *application) migrate(ctx context.Context, task, env string, progress io.Writer) (*wire.MigrationReport, error) {
+	folder, err := private.Temp("tower-db-")
+	if err != nil {
+		return nil, fmt.Errorf("build the application: %w", err)
+	}
+	defer os.RemoveAll(folder)
+	binary := filepath.Join(folder, "app.exe") // Windows needs the ending
+	if _, err := dev.Build(ctx, dev.Target{Folder: app.Folder, Out: binary, Production: env == "production", Environ: os.Environ()}, nil); err != nil {
+		return nil, err
+	}
+	child := exec.CommandContext(ctx, binary)
+	child.Dir = app.Folder
+	child.Env = append(os.Environ(), "PWD="+app.Folder, "TOWER_FOLDER="+app.Folder, "TOWER_ENV="+env, "TOWER_MIGRATE="+task)
+	child.Stderr = progress
+	child.Cancel = func() error { return child.Process.Signal(os.Interrupt) }
+	out, err := child.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := child.Start(); err != nil {
+		return nil, fmt.Errorf("start the application: %w", err)
+	}
+	report, err := db.ReadReport(out, progress)
+	if failed := child.Wait(); err == nil && report == nil {
+		err = cli.Hinted(fmt.Errorf("the application did not report: %w", cmp.Or(failed, io.ErrUnexpectedEOF)), "its main function must call tower.Main")
+	}
+	return report, err
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/towerkit/tower/internal/cli"
 	"github.com/towerkit/tower/scaffolds"
 )
 
@@ -21,14 +22,14 @@ are live. Until tower is released, the application carries its source, in
 ` + scaffolds.Vendored + `, so that it builds wherever there is Go.`,
 		Example: `  tower new blog
   tower new blog --module example.com/blog`,
-		Args: oneArgument("NAME", "the name of the application, as in: tower new blog"),
+		Args: cli.OneArgument("NAME", "the name of the application, as in: tower new blog"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := filepath.Base(args[0])
 			options := applicationOptions(name, args[0], module)
 			options.Vendor = vendor && options.Source != ""
 			plan, err := scaffolds.New(options)
 			if err != nil {
-				return argumentError(err, "new")
+				return cli.ArgumentError(cmd, err)
 			}
 			if err := applyPlan(cmd.OutOrStdout(), plan, dryRun); err != nil || dryRun {
 				return err
@@ -38,7 +39,7 @@ are live. Until tower is released, the application carries its source, in
 				if err != nil {
 					return err
 				}
-				fmt.Fprintf(cmd.OutOrStdout(), "  create  %s/  %d files of tower, %s\n", scaffolds.Vendored, files, byteSize(size))
+				fmt.Fprintf(cmd.OutOrStdout(), "  create  %s/  %d files of tower, %s\n", scaffolds.Vendored, files, cli.ByteSize(size))
 			}
 			if err := tidyReleased(cmd, args[0]); err != nil {
 				return err
@@ -74,7 +75,7 @@ func tidyReleased(cmd *cobra.Command, folder string) error {
 	tidy := exec.CommandContext(cmd.Context(), "go", "mod", "tidy")
 	tidy.Dir, tidy.Stderr = folder, cmd.ErrOrStderr()
 	if err := tidy.Run(); err != nil {
-		return &hintedError{fmt.Errorf("complete go.mod: %w", err), "when the network is available: cd " + folder + " && go mod tidy"}
+		return cli.Hinted(fmt.Errorf("complete go.mod: %w", err), "when the network is available: cd "+folder+" && go mod tidy")
 	}
 	return nil
 }

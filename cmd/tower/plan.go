@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/towerkit/tower/internal/cli"
 	"github.com/towerkit/tower/scaffolds"
 )
 
@@ -14,8 +15,9 @@ func applyPlan(out io.Writer, plan *scaffolds.Plan, dryRun bool) error {
 		return err
 	}
 	if conflicts := plan.Conflicts(); len(conflicts) > 0 && !dryRun {
-		return &hintedError{fmt.Errorf("%s differs from the generated file; nothing was written", conflicts[0].Path),
-			"move it, or overwrite it with --force"}
+		return cli.Hinted(fmt.Errorf("%s differs from the generated file; nothing was written", conflicts[0].Path),
+			"move it, or overwrite it with --force")
+
 	}
 	if dryRun {
 		return nil
@@ -25,7 +27,7 @@ func applyPlan(out io.Writer, plan *scaffolds.Plan, dryRun bool) error {
 
 // planStyle returns the colors of a printed plan, or nil if out is no terminal.
 func planStyle(out io.Writer) scaffolds.Style {
-	if !hasColor(out) {
+	if !cli.HasColor(out) {
 		return nil
 	}
 	colors := map[string]string{"create": "32", "insert": "32", "identical": "90", "overwrite": "33", "conflict": "31", "remove": "31", "keep": "33", "+": "32", "-": "31", "@": "36"}

@@ -6,19 +6,16 @@ import (
 	"os"
 	"os/signal"
 	"sync"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
+	"github.com/towerkit/tower/internal/cli"
 	"github.com/towerkit/tower/internal/dev"
 )
 
-// endSignals are the signals that end a command.
-var endSignals = []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}
-
 func newServer() *cobra.Command {
 	o := dev.Options{}
-	port, env := portFlag(3000), envFlag("development")
+	port, env := cli.PortFlag(3000), cli.EnvFlag("development")
 	cmd := &cobra.Command{
 		Use:     "server",
 		Aliases: []string{"s"},
@@ -35,18 +32,18 @@ writes the types of the application to app/tower.d.ts.`,
 		Example: `  tower server
   tower server --port 4000 --open
   tower server --env production --host 0.0.0.0`,
-		Args: noArguments,
+		Args: cli.NoArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			app, err := findApplication()
 			if err != nil {
 				return err
 			}
-			if err := port.readEnv(cmd.Flags().Changed("port")); err != nil {
+			if err := port.ReadEnv(cmd.Flags().Changed("port")); err != nil {
 				return err
 			}
 			o.Folder, o.Port, o.Env = app.Folder, int(port), string(env)
 			o.Output = cmd.OutOrStdout()
-			o.Color = hasColor(o.Output)
+			o.Color = cli.HasColor(o.Output)
 			o.Served = func(ctx context.Context) (string, error) { return updateTypes(ctx, app) }
 			err = serve(cmd.Context(), dev.New(o))
 			if o.Color && err == nil {
@@ -61,7 +58,7 @@ writes the types of the application to app/tower.d.ts.`,
 	cmd.Flags().BoolVarP(&o.Quiet, "quiet", "q", false, "print no line for each request")
 	cmd.Flags().BoolVar(&o.Open, "open", false, "open a browser")
 	cmd.Flags().Lookup("port").DefValue = "" // its description has the default
-	cmd.RegisterFlagCompletionFunc("env", cobra.FixedCompletions(environments, cobra.ShellCompDirectiveNoFileComp))
+	cmd.RegisterFlagCompletionFunc("env", cobra.FixedCompletions(cli.Environments, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
@@ -69,7 +66,7 @@ writes the types of the application to app/tower.d.ts.`,
 // second signal ends it at once.
 func serve(ctx context.Context, s *dev.Supervisor) error {
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, endSignals...)
+	signal.Notify(signals, cli.EndSignals...)
 	defer signal.Stop(signals)
 	if err := s.Open(); err != nil {
 		return err

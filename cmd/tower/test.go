@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/towerkit/tower/internal/cli"
 )
 
 func newTest() *cobra.Command {
@@ -43,7 +45,7 @@ func runTests(cmd *cobra.Command, app *application, args []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(cmd.Context(), endSignals...)
+	ctx, stop := signal.NotifyContext(cmd.Context(), cli.EndSignals...)
 	defer stop()
 	test := exec.CommandContext(ctx, "go", append([]string{"test", "-buildvcs=false"}, args...)...)
 	test.Dir = app.Folder
@@ -56,9 +58,9 @@ func runTests(cmd *cobra.Command, app *application, args []string) error {
 	var exit *exec.ExitError
 	switch {
 	case errors.As(err, &exit) && exit.ExitCode() > 0:
-		return exitCode(exit.ExitCode())
+		return cli.ExitCode(exit.ExitCode())
 	case errors.Is(err, exec.ErrNotFound):
-		return &hintedError{errors.New("the command go was not found"), "install Go from https://go.dev/dl and put it into PATH"}
+		return cli.Hinted(errors.New("the command go was not found"), "install Go from https://go.dev/dl and put it into PATH")
 	case err != nil:
 		return fmt.Errorf("run go test: %w", err)
 	}
@@ -95,10 +97,7 @@ func testPackage(app *application, name string) (string, error) {
 	}
 	info, err := os.Stat(filepath.Join(app.Folder, name))
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
-		return "", &usageError{
-			message: fmt.Sprintf("the application has no folder %q", name),
-			hint:    "to run tests by name: tower test -run " + name,
-		}
+		return "", cli.Usage(fmt.Sprintf("the application has no folder %q", name), "to run tests by name: tower test -run "+name)
 	}
 	if err != nil {
 		return "", fmt.Errorf("find the tests: %w", err)

@@ -36,7 +36,7 @@ func updateTypes(ctx context.Context, app *application) (string, error) {
 	if info, err := os.Stat(filepath.Join(app.Folder, "app")); err != nil || !info.IsDir() {
 		return "", nil
 	}
-	connected, err := attach(ctx, app)
+	connected, err := app.Attach(ctx)
 	if err != nil {
 		return "", fmt.Errorf("types for app/: %w", err)
 	}

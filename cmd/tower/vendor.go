@@ -14,6 +14,7 @@ import (
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/sumdb/dirhash"
 
+	"github.com/towerkit/tower/internal/cli"
 	"github.com/towerkit/tower/scaffolds"
 )
 
@@ -28,7 +29,7 @@ go install ./` + scaffolds.Vendored + `/cmd/tower, run in that folder, installs 
 
 A copy that is there is replaced, unless it was changed by hand.`,
 		Example: "  tower vendor",
-		Args:    noArguments,
+		Args:    cli.NoArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			app, err := findApplication()
 			if err != nil {
@@ -36,7 +37,7 @@ A copy that is there is replaced, unless it was changed by hand.`,
 			}
 			source := sourceTree()
 			if source == "" {
-				return &hintedError{errors.New("the source that this command was built from is not there"), "released versions need no copy: go get " + towerModule + "@latest"}
+				return cli.Hinted(errors.New("the source that this command was built from is not there"), "released versions need no copy: go get "+towerModule+"@latest")
 			}
 			files, size, err := vendorSource(source, app.Folder, force)
 			if err != nil {
@@ -45,7 +46,7 @@ A copy that is there is replaced, unless it was changed by hand.`,
 			if err := useVendored(app.Folder); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "copied tower to %s: %d files, %s; commit them with the application\n", scaffolds.Vendored, files, byteSize(size))
+			fmt.Fprintf(cmd.OutOrStdout(), "copied tower to %s: %d files, %s; commit them with the application\n", scaffolds.Vendored, files, cli.ByteSize(size))
 			return nil
 		},
 	}
@@ -64,7 +65,7 @@ func vendorSource(source, folder string, force bool) (files int, size int64, err
 		return 0, 0, fmt.Errorf("this command was built from %s itself; use one that was built from another source", scaffolds.Vendored)
 	}
 	if err := checkVendored(target); err != nil && !force {
-		return 0, 0, &hintedError{err, "tower vendor --force replaces it"}
+		return 0, 0, cli.Hinted(err, "tower vendor --force replaces it")
 	}
 	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
 		return 0, 0, fmt.Errorf("copy tower: %w", err)

@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/mod/module"
 	"golang.org/x/mod/semver"
+
+	"github.com/towerkit/tower/internal/cli"
 )
 
 func newVersion() *cobra.Command {
@@ -16,7 +18,7 @@ func newVersion() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version of tower",
-		Args:  noArguments,
+		Args:  cli.NoArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			facts := struct {
 				Version  string `json:"version"`

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/towerkit/tower/internal/lock"
 )
 
 // The test binary is also the application that the tests supervise: fakeBuild links to it,
@@ -93,7 +95,7 @@ func runFake() {
 	if err != nil {
 		panic(err)
 	}
-	if err := lockFile(store); err != nil || does("fails-to-open") {
+	if err := lock.File(store); err != nil || does("fails-to-open") {
 		fmt.Fprintln(supervisor, "failed the store is held by another process")
 		os.Exit(1)
 	}

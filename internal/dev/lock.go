@@ -3,12 +3,12 @@ package dev
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 
+	"github.com/towerkit/tower/internal/lock"
 	"github.com/towerkit/tower/internal/private"
 )
 
@@ -57,9 +57,9 @@ func lockFolder(folder string) (*folderLock, error) {
 		if err != nil {
 			return nil, fmt.Errorf("lock the application: %w", err)
 		}
-		if err := lockFile(file); err != nil {
+		if err := lock.File(file); err != nil {
 			file.Close()
-			if errors.Is(err, errLocked) {
+			if errors.Is(err, lock.ErrHeld) {
 				return nil, readRunning(folder)
 			}
 			return nil, fmt.Errorf("lock the application: %w", err)
@@ -102,27 +102,9 @@ func readRunning(folder string) *RunningError {
 
 // Running returns the process that runs the application in folder, or nil.
 func Running(folder string) *RunningError {
-	held, err := Locked(lockPath(folder))
+	held, err := lock.Held(lockPath(folder))
 	if err != nil || !held {
 		return nil
 	}
 	return readRunning(folder)
-}
-
-// Locked reports whether another process has locked the file at path. It returns false
-// for a file that does not exist.
-func Locked(path string) (bool, error) {
-	file, err := private.OpenShared(path, os.O_RDWR)
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	defer file.Close()
-	err = lockFile(file)
-	if errors.Is(err, errLocked) {
-		return true, nil
-	}
-	return false, err
 }

@@ -16,10 +16,13 @@ import (
 // public are the calls by which the module makes, opens for writing or finds files and sockets
 // without this package, and why each is right.
 var public = map[string]string{
-	"cmd/tower/dialer.go os.TempDir":                  "Attach checks the socket",
-	"cmd/tower/db_export.go os.OpenFile":              "a new file that is closed to others, where a person named it",
-	"cmd/tower/db_backup.go os.MkdirTemp":             "a new folder that is closed to others, beside the backup that a person named",
-	"cmd/tower/db_restore.go os.MkdirTemp":            "a new folder that is closed to others, in the folder of the store",
+	"internal/commands/application.go os.TempDir":     "Attach checks the socket",
+	"internal/commands/db/export.go os.MkdirAll":      "where a person named it",
+	"internal/commands/db/restore.go os.Link":         "in the folder of the store",
+	"internal/commands/db/restore.go os.Rename":       "in the folder of the store",
+	"internal/commands/db/export.go os.OpenFile":      "a new file that is closed to others, where a person named it",
+	"internal/commands/db/backup.go os.MkdirTemp":     "a new folder that is closed to others, beside the backup that a person named",
+	"internal/commands/db/restore.go os.MkdirTemp":    "a new folder that is closed to others, in the folder of the store",
 	"internal/archive/archiver.go os.MkdirTemp":       "a new folder that is closed to others",
 	"internal/archive/backup.go os.OpenFile":          "a new file that is closed to others, where a person named it",
 	"internal/archive/place.go os.CreateTemp":         "a new file that is closed to others, where a person named it",
@@ -36,7 +39,7 @@ var public = map[string]string{
 	"internal/repl/script/files.go os.OpenFile":       "a new file that is closed to others, where a person named it",
 	"internal/repl/script/files.go os.Rename":         "where a person named it",
 	"cmd/tower/vendor.go os.MkdirTemp":                "a new folder that is closed to others, in the application's folder",
-	"cmd/tower/doctor.go os.CreateTemp":               "a new file that is removed at once",
+	"internal/commands/doctor.go os.CreateTemp":       "a new file that is removed at once",
 	"cmd/tower/doctor.go net.Listen":                  "a port",
 	"internal/bench/floor/main.go net.Listen":         "a port",
 	"internal/client/bundle/main.go os.MkdirAll":      "the library's sources",

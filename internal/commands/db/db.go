@@ -1,36 +1,38 @@
-package main
+// Package db has the commands that look after the data of an application.
+package db
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 
 	"github.com/spf13/cobra"
 
+	"github.com/towerkit/tower/internal/cli"
+	"github.com/towerkit/tower/internal/commands"
 	"github.com/towerkit/tower/internal/repl/control"
 	"github.com/towerkit/tower/internal/repl/term"
-	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
 
-func newDB() *cobra.Command {
+// New returns the command db of the application that find finds.
+func New(find commands.Find) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "db COMMAND",
 		Short: "Look after the application's data",
 		Args:  cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return unknownCommandError(cmd, args[0])
+				return cli.UnknownCommandError(cmd, args[0])
 			}
 			return cmd.Help()
 		},
 	}
-	cmd.AddCommand(newDBBackup(), newDBRestore(), newDBDrill(), newDBCheck(), newDBCompact(), newDBExport(), newDBStatus(), newDBMigrate())
+	cmd.AddCommand(newBackup(find), newRestore(find), newDrill(find), newCheck(find), newCompact(find), newExport(find), newStatus(find), newMigrate(find))
 	return cmd
 }
 
-func newDBCheck() *cobra.Command {
+func newCheck(find commands.Find) *cobra.Command {
 	var env string
 	cmd := &cobra.Command{
 		Use:   "check",
@@ -43,10 +45,10 @@ The running application makes no commit meanwhile; if none runs, tower db check 
 it.`,
 		Example: `  tower db check
   tower db check --env production`,
-		Args: noArguments,
+		Args: cli.NoArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var found []string
-			err := withApplication(cmd, env, func(_ *appDialer, connected *control.Client) error {
+			err := find.Connected(cmd, env, func(connected *control.Client) error {
 				return connected.Do(cmd.Context(), wire.ControlRequest{Do: wire.DoCheck}, &found)
 			})
 			if err != nil {
@@ -56,7 +58,7 @@ it.`,
 				fmt.Fprintln(cmd.OutOrStdout(), term.Clean(line))
 			}
 			if len(found) > 0 {
-				return &hintedError{errors.New("the data is not in order"), "a damaged file is best replaced by a backup; a record is mended by an update that sets its fields"}
+				return cli.Hinted(errors.New("the data is not in order"), "a damaged file is best replaced by a backup; a record is mended by an update that sets its fields")
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), "The data is in order.")
 			return nil
@@ -66,7 +68,7 @@ it.`,
 	return cmd
 }
 
-func newDBCompact() *cobra.Command {
+func newCompact(find commands.Find) *cobra.Command {
 	var env string
 	cmd := &cobra.Command{
 		Use:   "compact",
@@ -76,19 +78,19 @@ application may run, be read and be written to meanwhile. The disk must have roo
 new file beside the old one.`,
 		Example: `  tower db compact
   tower db compact --env production`,
-		Args: noArguments,
+		Args: cli.NoArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			app, err := findApplication()
+			app, err := find()
 			if err != nil {
 				return err
 			}
-			progress := newProgress(cmd.ErrOrStderr())
+			progress := cli.NewProgress(cmd.ErrOrStderr())
 			sizes, err := compact(cmd.Context(), app, env, progress)
-			progress.end()
+			progress.End()
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "The file had %s and has %s.\n", byteSize(sizes.Before), byteSize(sizes.After))
+			fmt.Fprintf(cmd.OutOrStdout(), "The file had %s and has %s.\n", cli.ByteSize(sizes.Before), cli.ByteSize(sizes.After))
 			return nil
 		},
 	}
@@ -97,11 +99,11 @@ new file beside the old one.`,
 }
 
 // compact compacts the store, with the help of the application if it is running.
-func compact(ctx context.Context, app *application, env string, progress *progress) (sizes wire.Compacted, err error) {
-	report := func(done, total int64) { progress.report("compacting", done, total) }
-	client, err := attachTo(ctx, app, env)
+func compact(ctx context.Context, app *commands.Application, env string, progress *cli.Progress) (sizes wire.Compacted, err error) {
+	report := func(done, total int64) { progress.Report("compacting", done, total) }
+	client, err := app.AttachIn(ctx, env)
 	if errors.Is(err, control.ErrNotRunning) {
-		file, err := openStopped(app, env)
+		file, err := app.OpenStopped(env)
 		if err != nil {
 			return sizes, err
 		}
@@ -115,30 +117,6 @@ func compact(ctx context.Context, app *application, env string, progress *progre
 	defer client.Close()
 	err = doReporting(ctx, client, wire.ControlRequest{Do: wire.DoCompact}, &sizes, report)
 	return sizes, err
-}
-
-// attachTo connects to the running application. The error is [control.ErrNotRunning] if it
-// does not run in that environment.
-func attachTo(ctx context.Context, app *application, env string) (*control.Client, error) {
-	client, err := attach(ctx, app)
-	if err == nil && client.Hello().Env != env {
-		_ = client.Close() // it returns nil
-		return nil, control.ErrNotRunning
-	}
-	return client, err
-}
-
-// openStopped opens the store of an application that is not running.
-func openStopped(app *application, env string) (*store.File, error) {
-	path, _, err := app.data(env)
-	if err != nil {
-		return nil, err
-	}
-	file, err := store.OpenFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &hintedError{fmt.Errorf("there is no data of %s: %s does not exist", env, path), "name the environment with --env, or set TOWER_DB"}
-	}
-	return file, err
 }
 
 // doReporting is like [control.Client.Do], and reports how far the request has come.

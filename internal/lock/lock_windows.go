@@ -1,4 +1,4 @@
-package dev
+package lock
 
 import (
 	"os"
@@ -6,12 +6,13 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-var errLocked = windows.ERROR_LOCK_VIOLATION
+// ErrHeld reports that another process has locked a file.
+var ErrHeld error = windows.ERROR_LOCK_VIOLATION
 
-// lockFile locks the file until it is closed. It returns errLocked if another process has
+// File locks the file until it is closed. It returns ErrHeld if another process has
 // locked it. It locks a byte beyond the content, the same byte as bbolt, so that other
 // processes can still read the file.
-func lockFile(file *os.File) error {
+func File(file *os.File) error {
 	const exclusive = windows.LOCKFILE_EXCLUSIVE_LOCK | windows.LOCKFILE_FAIL_IMMEDIATELY
 	last := windows.Overlapped{Offset: 1<<32 - 1, OffsetHigh: 1<<32 - 1}
 	return windows.LockFileEx(windows.Handle(file.Fd()), exclusive, 0, 1, 0, &last)

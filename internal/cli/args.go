@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"errors"
@@ -25,15 +25,15 @@ func checkCommand(root *cobra.Command, args []string) error {
 	if len(rest) == 0 || strings.HasPrefix(rest[0], "-") {
 		return nil
 	}
-	return unknownCommandError(found, rest[0])
+	return UnknownCommandError(found, rest[0])
 }
 
-// unknownCommandError reports that parent has no command with that name, and suggests
+// UnknownCommandError reports that parent has no command with that name, and suggests
 // similar names.
-func unknownCommandError(parent *cobra.Command, name string) error {
+func UnknownCommandError(parent *cobra.Command, name string) error {
 	path := parent.CommandPath()
 	_, full, _ := strings.Cut(path+" "+name, " ")
-	e := &usageError{message: fmt.Sprintf("there is no command %q", full), hint: "see: " + path + " --help"}
+	e := &usageError{fmt.Sprintf("there is no command %q", full), "see: " + path + " --help"}
 	parent.SuggestionsMinimumDistance = 2
 	if like := parent.SuggestionsFor(name); len(like) > 0 {
 		e.hint = "did you mean: " + path + " " + strings.Join(like, ", "+path+" ")
@@ -41,8 +41,9 @@ func unknownCommandError(parent *cobra.Command, name string) error {
 	return e
 }
 
+// flagError says in this program's words what is wrong with a flag.
 func flagError(cmd *cobra.Command, err error) error {
-	e := &usageError{message: err.Error(), hint: "see: " + cmd.CommandPath() + " --help"}
+	e := &usageError{err.Error(), "see: " + cmd.CommandPath() + " --help"}
 	var unknown *pflag.NotExistError
 	var missing *pflag.ValueRequiredError
 	var invalid *pflag.InvalidValueError
@@ -64,44 +65,40 @@ func flagName(name string) string {
 	return "--" + name
 }
 
-// noArguments is the Args of a command without arguments.
-func noArguments(cmd *cobra.Command, args []string) error {
+// NoArguments is the Args of a command without arguments.
+func NoArguments(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return &usageError{
-		message: fmt.Sprintf("%s takes no arguments, got %q", cmd.Name(), args[0]),
-		hint:    "see: " + cmd.CommandPath() + " --help",
-	}
+	return Usage(fmt.Sprintf("%s takes no arguments, got %q", cmd.Name(), args[0]), "see: "+cmd.CommandPath()+" --help")
 }
 
-func atMostOneArgument(cmd *cobra.Command, args []string) error {
+// AtMostOneArgument is the Args of a command with an optional argument.
+func AtMostOneArgument(cmd *cobra.Command, args []string) error {
 	if len(args) <= 1 {
 		return nil
 	}
-	return &usageError{
-		message: fmt.Sprintf("%s takes at most one argument, got also %q", cmd.Name(), args[1]),
-		hint:    "see: " + cmd.CommandPath() + " --help",
-	}
+	return Usage(fmt.Sprintf("%s takes at most one argument, got also %q", cmd.Name(), args[1]), "see: "+cmd.CommandPath()+" --help")
 }
 
-// oneArgument returns the Args of a command with exactly one argument.
-func oneArgument(name, means string) cobra.PositionalArgs {
+// OneArgument returns the Args of a command with exactly one argument.
+func OneArgument(name, means string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch len(args) {
 		case 0:
-			return &usageError{message: fmt.Sprintf("%s needs %s: %s", cmd.Name(), name, means), hint: "see: " + cmd.CommandPath() + " --help"}
+			return Usage(fmt.Sprintf("%s needs %s: %s", cmd.Name(), name, means), "see: "+cmd.CommandPath()+" --help")
 		case 1:
 			return nil
 		}
-		return &usageError{message: fmt.Sprintf("%s takes one argument, got %s", cmd.Name(), strings.Join(args, " ")), hint: "see: " + cmd.CommandPath() + " --help"}
+		return Usage(fmt.Sprintf("%s takes one argument, got %s", cmd.Name(), strings.Join(args, " ")), "see: "+cmd.CommandPath()+" --help")
 	}
 }
 
-// argumentError returns err as a [usageError], unless it is an error of the file system.
-func argumentError(err error, command string) error {
+// ArgumentError returns err as that of an invalid command line, unless it is an error of the
+// file system.
+func ArgumentError(cmd *cobra.Command, err error) error {
 	if errors.As(err, new(*fs.PathError)) {
 		return err
 	}
-	return &usageError{message: err.Error(), hint: "see: tower " + command + " --help"}
+	return Usage(err.Error(), "see: "+cmd.CommandPath()+" --help")
 }

@@ -1,4 +1,4 @@
-package main
+package db
 
 import (
 	"bufio"
@@ -16,13 +16,15 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/towerkit/tower/internal/cli"
+	"github.com/towerkit/tower/internal/commands"
 	"github.com/towerkit/tower/internal/private"
 	"github.com/towerkit/tower/internal/repl/control"
 	"github.com/towerkit/tower/internal/spelling"
 	"github.com/towerkit/tower/internal/store"
 )
 
-func newDBExport() *cobra.Command {
+func newExport(find commands.Find) *cobra.Command {
 	e := &export{}
 	cmd := &cobra.Command{
 		Use:   "export [MODEL...]",
@@ -38,19 +40,19 @@ The application may run and be written to meanwhile. Private fields are left out
   tower db export posts --format csv -o posts.csv
   tower db export -o records`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			app, err := findApplication()
+			app, err := find()
 			if err != nil {
 				return err
 			}
 			if e.format != "ndjson" && e.format != "csv" {
-				return &usageError{fmt.Sprintf("there is no format %q", e.format), "the formats are ndjson and csv"}
+				return cli.Usage(fmt.Sprintf("there is no format %q", e.format), "the formats are ndjson and csv")
 			}
 			if e.output == "" && len(args) != 1 {
-				return &usageError{"only one model can be printed", "name one, or the folder for all of them: tower db export -o records"}
+				return cli.Usage("only one model can be printed", "name one, or the folder for all of them: tower db export -o records")
 			}
 			e.models, e.out, e.said = args, cmd.OutOrStdout(), cmd.ErrOrStderr()
-			e.progress = newProgress(cmd.ErrOrStderr())
-			defer e.progress.end()
+			e.progress = cli.NewProgress(cmd.ErrOrStderr())
+			defer e.progress.End()
 			return e.run(cmd.Context(), app)
 		},
 	}
@@ -67,21 +69,21 @@ type export struct {
 	private             bool
 	models              []string
 	out, said           io.Writer
-	progress            *progress
+	progress            *cli.Progress
 }
 
 // run reads the store, or a copy of it if the application is running.
-func (e *export) run(ctx context.Context, app *application) error {
+func (e *export) run(ctx context.Context, app *commands.Application) error {
 	folder, err := private.Temp("tower-export-*")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(folder)
-	client, err := attachTo(ctx, app, e.env)
+	client, err := app.AttachIn(ctx, e.env)
 	var file *store.File
 	switch {
 	case errors.Is(err, control.ErrNotRunning):
-		file, err = openStopped(app, e.env)
+		file, err = app.OpenStopped(e.env)
 	case err == nil:
 		_ = client.Close() // it returns nil
 		b := &backup{app: app, env: e.env, progress: e.progress}
@@ -106,7 +108,7 @@ func (e *export) run(ctx context.Context, app *application) error {
 		if like := spelling.Closest(model, known); like != "" {
 			hint = "did you mean " + like
 		}
-		return &usageError{fmt.Sprintf("there is no model %q in the data", model), hint}
+		return cli.Usage(fmt.Sprintf("there is no model %q in the data", model), hint)
 	}
 	return e.write(ctx, file, known)
 }
@@ -137,7 +139,7 @@ func (e *export) write(ctx context.Context, file *store.File, known []string) er
 func (e *export) toFile(ctx context.Context, file *store.File, model, path string) error {
 	to, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if errors.Is(err, os.ErrExist) {
-		return &hintedError{fmt.Errorf("%s exists", path), "give another name, or remove it first"}
+		return cli.Hinted(fmt.Errorf("%s exists", path), "give another name, or remove it first")
 	}
 	if err != nil {
 		return err
@@ -146,8 +148,8 @@ func (e *export) toFile(ctx context.Context, file *store.File, model, path strin
 	if err = errors.Join(err, to.Close()); err != nil {
 		return errors.Join(err, os.Remove(path))
 	}
-	e.progress.end()
-	fmt.Fprintf(e.out, "%s: %s\n", path, count(n, "record"))
+	e.progress.End()
+	fmt.Fprintf(e.out, "%s: %s\n", path, cli.Count(n, "record"))
 	return nil
 }
 
@@ -168,7 +170,7 @@ func (e *export) model(ctx context.Context, file *store.File, model string, w io
 	left := map[string]bool{} // private fields
 	err = file.Each(ctx, model, func(row store.Row) error {
 		if n++; n%1000 == 0 {
-			e.progress.report(fmt.Sprintf("%s: %d", model, n), 0, 0)
+			e.progress.Report(fmt.Sprintf("%s: %d", model, n), 0, 0)
 		}
 		if !e.private && len(row.Private) > 0 {
 			names, err := fieldNames(row.Private)
@@ -194,7 +196,7 @@ func (e *export) model(ctx context.Context, file *store.File, model string, w io
 	}
 	err = errors.Join(err, buffered.Flush())
 	if len(left) > 0 && err == nil {
-		e.progress.end()
+		e.progress.End()
 		names := make([]string, 0, len(left))
 		for name := range left {
 			names = append(names, name)

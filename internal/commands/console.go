@@ -1,4 +1,4 @@
-package main
+package commands
 
 import (
 	"fmt"
@@ -6,12 +6,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/towerkit/tower/internal/cli"
 	"github.com/towerkit/tower/internal/repl"
 )
 
-func newConsole() *cobra.Command {
+// Console returns the command console.
+func (find Find) Console() *cobra.Command {
 	o := repl.Options{}
-	env := envFlag("development")
+	env := cli.EnvFlag("development")
 	cmd := &cobra.Command{
 		Use:     "console [FILE]",
 		Aliases: []string{"c"},
@@ -28,14 +30,14 @@ With -e, a file or piped input, the console prints each result, and the exit cod
 something failed. In production it asks for confirmation before it deletes or changes
 many records; in a script, use --yes.`,
 		Example: `  tower console
-  tower console -e 'Post.count()'
+  tower console -e 'Post.cli.Count()'
   tower console --json -e 'Post.where({published: true}).limit(5)'
   tower console --sandbox
   tower console seeds.js`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 && len(o.Expr) > 0 {
-				return &usageError{message: "a file and -e cannot be used together", hint: "evaluate one after the other"}
+				return cli.Usage("a file and -e cannot be used together", "evaluate one after the other")
 			}
 			if len(args) == 1 {
 				file, err := os.Open(args[0])
@@ -45,11 +47,11 @@ many records; in a script, use --yes.`,
 				defer file.Close()
 				o.Script, o.ScriptName = file, args[0]
 			}
-			return withDialer(cmd, string(env), func(dialer *appDialer) error {
-				o.Dial = dialer.dial
+			return find.with(cmd, string(env), func(d *dialer) error {
+				o.Dial = d.dial
 				o.Input, o.Output, o.Err = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
 				if code := repl.Run(cmd.Context(), o); code != 0 {
-					return exitCode(code)
+					return cli.ExitCode(code)
 				}
 				return nil
 			})
@@ -62,6 +64,6 @@ many records; in a script, use --yes.`,
 	cmd.Flags().BoolVar(&o.Sandbox, "sandbox", false, "discard all changes, unless commit() is called")
 	cmd.Flags().BoolVarP(&o.Yes, "yes", "y", false, "answer yes to all questions")
 	cmd.Flags().Var(&env, "env", "environment in which to start an application that is not running")
-	cmd.RegisterFlagCompletionFunc("env", cobra.FixedCompletions(environments, cobra.ShellCompDirectiveNoFileComp))
+	cmd.RegisterFlagCompletionFunc("env", cobra.FixedCompletions(cli.Environments, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }

@@ -1,4 +1,4 @@
-package main
+package commands
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/towerkit/tower/internal/cli"
 	"github.com/towerkit/tower/internal/repl"
 	"github.com/towerkit/tower/internal/repl/control"
 	"github.com/towerkit/tower/internal/repl/script"
@@ -19,7 +20,8 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-func newQuery() *cobra.Command {
+// Query returns the command query.
+func (find Find) Query() *cobra.Command {
 	q := &queryCommand{}
 	cmd := &cobra.Command{
 		Use:   "query SCOPE",
@@ -46,10 +48,10 @@ The exit code is 1 if something failed, or if the time was up before the conditi
 			if err := q.check(); err != nil {
 				return err
 			}
-			return withDialer(cmd, "development", func(dialer *appDialer) error {
-				ctx, stop := signal.NotifyContext(cmd.Context(), endSignals...)
+			return find.with(cmd, "development", func(d *dialer) error {
+				ctx, stop := signal.NotifyContext(cmd.Context(), cli.EndSignals...)
 				defer stop()
-				return q.run(ctx, dialer)
+				return q.run(ctx, d)
 			})
 		},
 	}
@@ -66,7 +68,7 @@ func oneScope(cmd *cobra.Command, args []string) error {
 	if len(args) == 1 {
 		return nil
 	}
-	return &usageError{message: fmt.Sprintf("query takes one scope, got %d", len(args)), hint: "see: " + cmd.CommandPath() + " --help"}
+	return cli.Usage(fmt.Sprintf("query takes one scope, got %d", len(args)), "see: "+cmd.CommandPath()+" --help")
 }
 
 // A queryCommand is one run of tower query.
@@ -93,14 +95,14 @@ var errTimeUp = errors.New("the time is up")
 func (q *queryCommand) check() (err error) {
 	if q.until != "" {
 		if q.condition, err = script.NewCondition(q.until); err != nil {
-			return &usageError{message: "--until " + err.Error(), hint: "it is JavaScript, for example: count >= 3"}
+			return cli.Usage("--until "+err.Error(), "it is JavaScript, for example: count >= 3")
 		}
 	}
 	if q.in != "" && !json.Valid([]byte(q.in)) {
-		return &usageError{message: fmt.Sprintf("--in %s is not JSON", q.in), hint: `for example: --in '{"id": "…"}'`}
+		return cli.Usage(fmt.Sprintf("--in %s is not JSON", q.in), `for example: --in '{"id": "…"}'`)
 	}
 	if q.timeout < 0 {
-		return &usageError{message: "--timeout must not be negative", hint: "for example: --timeout 5s"}
+		return cli.Usage("--timeout must not be negative", "for example: --timeout 5s")
 	}
 	q.request = wire.ControlRequest{Name: q.scope, As: q.as}
 	if q.in != "" {
@@ -109,13 +111,13 @@ func (q *queryCommand) check() (err error) {
 	return nil
 }
 
-func (q *queryCommand) run(ctx context.Context, dialer *appDialer) error {
+func (q *queryCommand) run(ctx context.Context, d *dialer) error {
 	if q.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, q.timeout, errTimeUp)
 		defer cancel()
 	}
-	client, err := dialer.dial(ctx)
+	client, err := d.dial(ctx)
 	if err != nil {
 		return cause(ctx, err)
 	}
@@ -123,19 +125,19 @@ func (q *queryCommand) run(ctx context.Context, dialer *appDialer) error {
 	if err := q.resolve(ctx, client); err != nil {
 		return cause(ctx, err)
 	}
-	q.printer = repl.NewPrinter(q.out, client.Hello(), q.json || q.watch && !isTerminal(q.out))
-	err = q.follow(ctx, client, dialer)
+	q.printer = repl.NewPrinter(q.out, client.Hello(), q.json || q.watch && !cli.IsTerminal(q.out))
+	err = q.follow(ctx, client, d)
 	switch {
 	case errors.Is(err, errDone) && q.watch:
 		return nil
 	case errors.Is(err, errDone):
 		return q.printer.All(&q.replica)
 	case errors.Is(err, errTimeUp) && q.condition != nil:
-		return &hintedError{fmt.Errorf("%s did not hold within %s", q.until, q.timeout), q.state()}
+		return cli.Hinted(fmt.Errorf("%s did not hold within %s", q.until, q.timeout), q.state())
 	case errors.Is(err, errTimeUp) && q.watch:
 		return nil
 	case errors.Is(err, context.Canceled) && q.watch:
-		return exitCode(130)
+		return cli.ExitCode(130)
 	}
 	return err
 }
@@ -158,12 +160,12 @@ func (q *queryCommand) resolve(ctx context.Context, client *control.Client) erro
 		return declared(q.scope, routes)
 	}
 	if q.as != "" || q.in != "" {
-		return &usageError{message: "--as and --in are for declared cursors, not for queries", hint: "see the declared cursors: tower routes -g cursor"}
+		return cli.Usage("--as and --in are for declared cursors, not for queries", "see the declared cursors: tower routes -g cursor")
 	}
 	var err error
 	q.request, err = script.Query(ctx, client, q.scope)
 	if err != nil {
-		return &usageError{message: fmt.Sprintf("%s: %v", q.scope, err), hint: "SCOPE is the name of a cursor, or a query: 'Post.where({published: true})'"}
+		return cli.Usage(fmt.Sprintf("%s: %v", q.scope, err), "SCOPE is the name of a cursor, or a query: 'Post.where({published: true})'")
 	}
 	return nil
 }
@@ -182,7 +184,7 @@ func declared(name string, routes []wire.Route) error {
 	if like := spelling.Closest(name, names); like != "" {
 		hint = "did you mean: tower query " + like
 	}
-	return &usageError{message: fmt.Sprintf("there is no cursor %s", name), hint: hint}
+	return cli.Usage(fmt.Sprintf("there is no cursor %s", name), hint)
 }
 
 // errDone ends follow when the command has printed everything, or the condition holds.
@@ -190,7 +192,7 @@ var errDone = errors.New("done")
 
 // follow opens the cursor and applies its frames. If the connection is lost, it waits for
 // the application to run again, and resumes the cursor where it was.
-func (q *queryCommand) follow(ctx context.Context, client *control.Client, dialer *appDialer) error {
+func (q *queryCommand) follow(ctx context.Context, client *control.Client, d *dialer) error {
 	for {
 		err := q.read(ctx, client)
 		var ended *control.StreamError
@@ -200,7 +202,7 @@ func (q *queryCommand) follow(ctx context.Context, client *control.Client, diale
 		if !client.Lost() {
 			continue
 		}
-		if client, err = redial(ctx, dialer); err != nil {
+		if client, err = redial(ctx, d); err != nil {
 			return cause(ctx, err)
 		}
 		defer func() { _ = client.Close() }() // restarts are rare, so few clients pile up
@@ -272,7 +274,7 @@ const (
 )
 
 // redial waits until the application is running again, and connects to it.
-func redial(ctx context.Context, dialer *appDialer) (*control.Client, error) {
+func redial(ctx context.Context, d *dialer) (*control.Client, error) {
 	for wait := firstRedial; ; wait = min(2*wait, lastRedial) {
 		timer := time.NewTimer(wait)
 		select {
@@ -281,12 +283,12 @@ func redial(ctx context.Context, dialer *appDialer) (*control.Client, error) {
 			timer.Stop()
 			return nil, context.Cause(ctx)
 		}
-		client, err := dialer.dial(ctx)
+		client, err := d.dial(ctx)
 		if err == nil || !errors.Is(err, control.ErrNotRunning) {
 			return client, err
 		}
 		if wait < lastRedial && 2*wait >= lastRedial {
-			fmt.Fprintln(dialer.progress, "waiting for the application to run again")
+			fmt.Fprintln(d.progress, "waiting for the application to run again")
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package commands
 
 import (
 	"errors"
@@ -11,12 +11,13 @@ import (
 	"github.com/charmbracelet/lipgloss"
 	"github.com/spf13/cobra"
 
-	"github.com/towerkit/tower/internal/repl/control"
+	"github.com/towerkit/tower/internal/cli"
 	"github.com/towerkit/tower/internal/repl/term"
 	"github.com/towerkit/tower/internal/wire"
 )
 
-func newRoutes() *cobra.Command {
+// Routes returns the command routes.
+func (find Find) Routes() *cobra.Command {
 	var asJSON, curl bool
 	var pattern, as string
 	cmd := &cobra.Command{
@@ -28,13 +29,13 @@ application is not running, tower routes starts it.`,
   tower routes -g posts
   tower routes --json
   tower routes --curl -g 'POST /posts'`,
-		Args: noArguments,
+		Args: cli.NoArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			matching, err := regexp.Compile("(?im)" + pattern)
 			if err != nil {
-				return &usageError{message: fmt.Sprintf("--grep %q is not a pattern: %v", pattern, err), hint: "it is a regular expression, for example: post|user"}
+				return cli.Usage(fmt.Sprintf("--grep %q is not a pattern: %v", pattern, err), "it is a regular expression, for example: post|user")
 			}
-			routes, url, err := fetchRoutes(cmd, as)
+			routes, url, err := find.fetchRoutes(cmd, as)
 			if err != nil {
 				return err
 			}
@@ -45,7 +46,7 @@ application is not running, tower routes starts it.`,
 				}
 			}
 			if len(shown) == 0 && len(routes) > 0 {
-				return &hintedError{errors.New("no route matches"), "see all routes: tower routes"}
+				return cli.Hinted(errors.New("no route matches"), "see all routes: tower routes")
 			}
 			switch out := cmd.OutOrStdout(); {
 			case asJSON:
@@ -65,14 +66,19 @@ application is not running, tower routes starts it.`,
 	return cmd
 }
 
-func fetchRoutes(cmd *cobra.Command, as string) (routes []wire.Route, url string, err error) {
-	err = withApplication(cmd, "development", func(dialer *appDialer, connected *control.Client) error {
+func (find Find) fetchRoutes(cmd *cobra.Command, as string) (routes []wire.Route, url string, err error) {
+	err = find.with(cmd, "development", func(d *dialer) error {
+		connected, err := d.dial(cmd.Context())
+		if err != nil {
+			return err
+		}
+		defer connected.Close()
 		req := wire.ControlRequest{Do: wire.DoRoutes}
 		if as != "" {
 			req = wire.ControlRequest{Do: wire.DoAllowed, As: as}
 		}
-		if url = connected.Hello().URL; dialer.started != nil {
-			url = "http://localhost:3000" // where tower server would listen
+		if url = connected.Hello().URL; d.started != nil {
+			url = d.app.URL
 		}
 		return connected.Do(cmd.Context(), req, &routes)
 	})
@@ -110,7 +116,7 @@ func printRoutes(out io.Writer, routes []wire.Route) {
 			widths[i] = max(widths[i], lipgloss.Width(cell))
 		}
 	}
-	color := hasColor(out)
+	color := cli.HasColor(out)
 	for n, row := range rows {
 		var line strings.Builder
 		for i, cell := range row {
@@ -143,14 +149,14 @@ func printCurl(out io.Writer, routes []wire.Route, url string) {
 		case route.Method == "GET" || route.Method == "":
 			fmt.Fprintf(out, "curl '%s%s'\n", url, route.Path)
 		default:
-			fmt.Fprintf(out, "curl -X %s '%s%s' -H 'Content-Type: application/json' -d '%s'\n", route.Method, url, route.Path, exampleInput(route, ""))
+			fmt.Fprintf(out, "curl -X %s '%s%s' -H 'Content-Type: application/json' -d '%s'\n", route.Method, url, route.Path, ExampleInput(route, ""))
 		}
 	}
 }
 
-// exampleInput returns an input in JSON with text as every string. It omits the inputs
+// ExampleInput returns an input in JSON with text as every string. It omits the inputs
 // that are in the path.
-func exampleInput(route wire.Route, text string) string {
+func ExampleInput(route wire.Route, text string) string {
 	values := map[string]string{"string": strconv.Quote(text), "id": `""`, "time": `"2026-01-31T12:00:00Z"`, "bool": "false", "object": "{}"}
 	var parts []string
 	for _, input := range route.Inputs {

@@ -1,4 +1,4 @@
-package main
+package db
 
 import (
 	"context"
@@ -15,13 +15,15 @@ import (
 
 	"github.com/towerkit/tower/internal/archive"
 	"github.com/towerkit/tower/internal/archive/bucket"
+	"github.com/towerkit/tower/internal/cli"
+	"github.com/towerkit/tower/internal/commands"
 	"github.com/towerkit/tower/internal/private"
 	"github.com/towerkit/tower/internal/repl/control"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
 
-func newDBRestore() *cobra.Command {
+func newRestore(find commands.Find) *cobra.Command {
 	r := &restore{}
 	var at string
 	var list bool
@@ -38,14 +40,14 @@ kept beside the restored data. Clients that connect again read everything anew.`
 		Example: `  tower db restore blog-development-20261201-111500.backup
   tower db restore --at "2026-12-01 10:30" --replace
   tower db restore /mnt/archive --at 813 --to copy.db`,
-		Args: atMostOneArgument,
+		Args: cli.AtMostOneArgument,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if r.app, err = findApplication(); err != nil {
+			if r.app, err = find(); err != nil {
 				return err
 			}
 			if at != "" {
 				if r.point, err = archive.ParsePoint(at, time.Now()); err != nil {
-					return &usageError{err.Error(), "tower help db restore"}
+					return cli.Usage(err.Error(), "tower help db restore")
 				}
 			}
 			if r.source, err = findSource(r.app, r.env, args); err != nil {
@@ -54,9 +56,9 @@ kept beside the restored data. Clients that connect again read everything anew.`
 			if list {
 				return listArchive(cmd.Context(), r.source, cmd.OutOrStdout())
 			}
-			r.progress = newProgress(cmd.ErrOrStderr())
+			r.progress = cli.NewProgress(cmd.ErrOrStderr())
 			err = r.run(cmd.Context(), cmd.OutOrStdout())
-			r.progress.end()
+			r.progress.End()
 			if err != nil {
 				return fmt.Errorf("restore: %w", err)
 			}
@@ -79,7 +81,7 @@ type source struct {
 
 // findSource returns the source that the arguments name, by default the archive of the
 // environment.
-func findSource(app *application, env string, args []string) (source, error) {
+func findSource(app *commands.Application, env string, args []string) (source, error) {
 	if len(args) > 0 {
 		if info, err := os.Stat(args[0]); err == nil && info.Mode().IsRegular() {
 			return source{file: args[0]}, nil
@@ -93,13 +95,13 @@ func findSource(app *application, env string, args []string) (source, error) {
 		place, err := openPlace(args[0], folder)
 		return source{place: place}, err
 	}
-	_, vars, err := app.data(env)
+	_, vars, err := app.Data(env)
 	if err != nil {
 		return source{}, err
 	}
 	address := vars.Get("TOWER_BACKUP")
 	if address == "" {
-		return source{}, &usageError{"there is nothing to restore from", "name a backup or an archive, or set TOWER_BACKUP"}
+		return source{}, cli.Usage("there is nothing to restore from", "name a backup or an archive, or set TOWER_BACKUP")
 	}
 	place, err := openPlace(address, app.Folder)
 	return source{place: place}, err
@@ -136,7 +138,7 @@ func (s source) restore(ctx context.Context, point archive.Point, path string, r
 // listArchive prints which states an archive has.
 func listArchive(ctx context.Context, from source, out io.Writer) error {
 	if from.place == nil {
-		return &usageError{from.file + " is a backup, not an archive", "tower db restore lists what an archive has"}
+		return cli.Usage(from.file+" is a backup, not an archive", "tower db restore lists what an archive has")
 	}
 	histories, err := archive.Contents(ctx, from.place)
 	if err != nil {
@@ -148,7 +150,7 @@ func listArchive(ctx context.Context, from source, out io.Writer) error {
 	for _, h := range histories {
 		fmt.Fprintf(out, "%s, begun %s: commits %d to %d\n", h.Epoch, h.Began.Local().Format("2006-01-02 15:04:05"), h.From, h.To)
 		for _, b := range h.Backups {
-			fmt.Fprintf(out, "  backup %s, commit %d, %s of data\n", b.At.Local().Format("2006-01-02 15:04:05"), b.Seq, byteSize(b.Size))
+			fmt.Fprintf(out, "  backup %s, commit %d, %s of data\n", b.At.Local().Format("2006-01-02 15:04:05"), b.Seq, cli.ByteSize(b.Size))
 		}
 	}
 	return nil
@@ -156,20 +158,20 @@ func listArchive(ctx context.Context, from source, out io.Writer) error {
 
 // A restore is one run of tower db restore.
 type restore struct {
-	app      *application
+	app      *commands.Application
 	env      string
 	source   source
 	point    archive.Point
 	to       string
 	replace  bool
-	progress *progress
+	progress *cli.Progress
 }
 
 func (r *restore) run(ctx context.Context, out io.Writer) error {
 	path := r.to
 	if path == "" {
 		var err error
-		if path, _, err = r.app.data(r.env); err != nil {
+		if path, _, err = r.app.Data(r.env); err != nil {
 			return err
 		}
 		if err := private.SharedFolder(filepath.Dir(path)); err != nil {
@@ -189,7 +191,7 @@ func (r *restore) run(ctx context.Context, out io.Writer) error {
 	}
 	defer os.RemoveAll(folder)
 	made := filepath.Join(folder, "store.db")
-	restored, err := r.source.restore(ctx, r.point, made, r.progress.report)
+	restored, err := r.source.restore(ctx, r.point, made, r.progress.Report)
 	if err != nil {
 		return err
 	}
@@ -203,7 +205,7 @@ func (r *restore) run(ctx context.Context, out io.Writer) error {
 	if err := os.Rename(made, path); err != nil {
 		return err
 	}
-	r.progress.end()
+	r.progress.End()
 	fmt.Fprintf(out, "%s: restored as of commit %d%s\n", path, restored.Seq, ofTime(restored.At))
 	if restored.Cut != "" {
 		fmt.Fprintf(out, "the archive's last file was cut short, %s: commits after this one are lost\n", restored.Cut)
@@ -234,12 +236,12 @@ func (r *restore) hold(path string) (io.Closer, error) {
 	case !info.Mode().IsRegular():
 		return nil, fmt.Errorf("%s is not a file", path)
 	case !r.replace:
-		return nil, &hintedError{fmt.Errorf("%s exists", path), "replace it with --replace, which keeps it beside, or write to another file with --to"}
+		return nil, cli.Hinted(fmt.Errorf("%s exists", path), "replace it with --replace, which keeps it beside, or write to another file with --to")
 	}
 	held, err := store.OpenFile(path)
 	var inUse *store.InUseError
 	if errors.As(err, &inUse) {
-		return nil, &hintedError{fmt.Errorf("the data is in use by %s (pid %d)", inUse.Program, inUse.PID), "stop the application first"}
+		return nil, cli.Hinted(fmt.Errorf("the data is in use by %s (pid %d)", inUse.Program, inUse.PID), "stop the application first")
 	}
 	if err != nil { // it is damaged, which may be why it is replaced
 		return io.NopCloser(nil), nil
@@ -247,7 +249,7 @@ func (r *restore) hold(path string) (io.Closer, error) {
 	return held, nil
 }
 
-func newDBDrill() *cobra.Command {
+func newDrill(find commands.Find) *cobra.Command {
 	var env, at string
 	cmd := &cobra.Command{
 		Use:   "drill [FROM]",
@@ -258,24 +260,24 @@ application reaches back that far. Nothing is changed. The exit code is 1 if any
 wrong.`,
 		Example: `  tower db drill
   tower db drill blog-production-20261201-111500.backup`,
-		Args: atMostOneArgument,
+		Args: cli.AtMostOneArgument,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			app, err := findApplication()
+			app, err := find()
 			if err != nil {
 				return err
 			}
 			var point archive.Point
 			if at != "" {
 				if point, err = archive.ParsePoint(at, time.Now()); err != nil {
-					return &usageError{err.Error(), "tower help db drill"}
+					return cli.Usage(err.Error(), "tower help db drill")
 				}
 			}
 			from, err := findSource(app, env, args)
 			if err != nil {
 				return err
 			}
-			progress := newProgress(cmd.ErrOrStderr())
-			defer progress.end()
+			progress := cli.NewProgress(cmd.ErrOrStderr())
+			defer progress.End()
 			return drill(cmd.Context(), app, env, from, point, progress, cmd.OutOrStdout())
 		},
 	}
@@ -284,7 +286,7 @@ wrong.`,
 	return cmd
 }
 
-func drill(ctx context.Context, app *application, env string, from source, point archive.Point, progress *progress, out io.Writer) error {
+func drill(ctx context.Context, app *commands.Application, env string, from source, point archive.Point, progress *cli.Progress, out io.Writer) error {
 	begun := time.Now()
 	folder, err := private.Temp("tower-drill-*")
 	if err != nil {
@@ -292,11 +294,11 @@ func drill(ctx context.Context, app *application, env string, from source, point
 	}
 	defer os.RemoveAll(folder)
 	path := filepath.Join(folder, "store.db")
-	restored, err := from.restore(ctx, point, path, progress.report)
+	restored, err := from.restore(ctx, point, path, progress.Report)
 	if err != nil {
 		return fmt.Errorf("restore %s: %w", from, err)
 	}
-	progress.report("comparing", 0, 0)
+	progress.Report("comparing", 0, 0)
 	file, err := store.OpenFile(path)
 	if err != nil {
 		return err
@@ -310,7 +312,7 @@ func drill(ctx context.Context, app *application, env string, from source, point
 	if err != nil {
 		return err
 	}
-	progress.end()
+	progress.End()
 	fmt.Fprintf(out, "%s was restored as of commit %d%s in %s, and its file is in order.\n", from, restored.Seq, ofTime(restored.At), time.Since(begun).Round(100*time.Millisecond))
 	if restored.Cut != "" {
 		fmt.Fprintf(out, "Its last file was cut short: %s\n", restored.Cut)
@@ -328,8 +330,8 @@ func drill(ctx context.Context, app *application, env string, from source, point
 
 // liveDigest returns the hash of the records that the running application had at the
 // commit that was restored; "" if it cannot know.
-func liveDigest(ctx context.Context, app *application, env string, restored archive.Restored) (hash string, err error) {
-	client, err := attach(ctx, app)
+func liveDigest(ctx context.Context, app *commands.Application, env string, restored archive.Restored) (hash string, err error) {
+	client, err := app.Attach(ctx)
 	if errors.Is(err, control.ErrNotRunning) {
 		return "", nil
 	}

@@ -1,0 +1,164 @@
+package commands
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/signal"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/towerkit/tower/internal/cli"
+	"github.com/towerkit/tower/internal/environ"
+	"github.com/towerkit/tower/internal/lock"
+	"github.com/towerkit/tower/internal/repl/control"
+	"github.com/towerkit/tower/internal/settings"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// A Finding is the result of one check.
+type Finding struct {
+	Check  string `json:"check"`
+	State  string `json:"state"` // ok, note or problem
+	Detail string `json:"detail"`
+	Fix    string `json:"fix,omitempty"` // what the user can do
+}
+
+// Doctor returns the command doctor, which lists what check finds.
+func Doctor(long string, check func(context.Context) []Finding) *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Check this machine and the application for problems",
+		Long:  long,
+		Args:  cli.NoArguments,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), cli.EndSignals...)
+			defer stop()
+			findings := check(ctx)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return writeFindings(cmd.OutOrStdout(), findings, asJSON)
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func writeFindings(out io.Writer, findings []Finding, asJSON bool) error {
+	problems := 0
+	for _, f := range findings {
+		if f.State == "problem" {
+			problems++
+		}
+		if asJSON {
+			continue
+		}
+		fmt.Fprintf(out, "%-7s  %-11s  %s\n", f.State, f.Check, f.Detail)
+		if f.Fix != "" {
+			fmt.Fprintf(out, "%-7s  %-11s  → %s\n", "", "", f.Fix)
+		}
+	}
+	if asJSON {
+		encoder := json.NewEncoder(out)
+		encoder.SetIndent("", "  ")
+		encoder.SetEscapeHTML(false)
+		if err := encoder.Encode(findings); err != nil {
+			return fmt.Errorf("write the findings: %w", err)
+		}
+	}
+	if problems > 0 {
+		return cli.ExitCode(1)
+	}
+	return nil
+}
+
+// CheckDatabase checks that the application can open its store. running describes the
+// process that runs the application, if one does.
+func (a *Application) CheckDatabase(running string) Finding {
+	f := Finding{Check: "database"}
+	env := cmp.Or(os.Getenv("TOWER_ENV"), "development")
+	path, vars, err := a.Data(env)
+	if err != nil {
+		f.State, f.Detail, f.Fix = "problem", err.Error(), "correct the file"
+		return f
+	}
+	f.Detail = vars.Or("TOWER_DB", filepath.Join("db", env+".db"))
+	if err := tryWrite(filepath.Dir(path)); err != nil {
+		f.State, f.Detail, f.Fix = "problem", err.Error(), "give your user write access to "+filepath.Dir(path)
+		return f
+	}
+	held, err := lock.Held(path)
+	switch {
+	case err != nil:
+		f.State, f.Detail, f.Fix = "problem", err.Error(), "put that right, or set TOWER_DB to another file"
+	case held && running != "":
+		f.State, f.Detail = "ok", f.Detail+", open in "+running
+	case held:
+		f.State, f.Detail = "problem", f.Detail+" is locked by another process"
+		f.Fix = "stop the application that was started without tower server"
+	default:
+		f.State, f.Detail = "ok", f.Detail+" is writable, and no process has it open"
+	}
+	return f
+}
+
+// CheckSettings lists what configures the application, and where each value comes from. The
+// application checks its own settings when it starts, and tells them while it runs.
+func (a *Application) CheckSettings(ctx context.Context) (findings []Finding) {
+	client, err := a.Attach(ctx)
+	if errors.Is(err, control.ErrNotRunning) {
+		env := cmp.Or(os.Getenv("TOWER_ENV"), "development")
+		if vars, err := environ.Read(a.Folder, env); err == nil {
+			for _, s := range settings.Own(vars, env, nil) {
+				findings = append(findings, showSetting(s.Name, s.Value, s.From, s.Secret))
+			}
+		}
+		return append(findings, Finding{"settings", "note", "the application's own are known while it runs; it checks them when it starts", "tower server"})
+	}
+	var all []wire.Setting
+	if err == nil {
+		defer client.Close()
+		err = client.Do(ctx, wire.ControlRequest{Do: wire.DoSettings}, &all)
+	}
+	if err != nil {
+		return []Finding{{"settings", "problem", err.Error(), "restart the application"}}
+	}
+	for _, s := range all {
+		findings = append(findings, showSetting(s.Name, s.Value, s.From, s.Secret))
+	}
+	return findings
+}
+
+func showSetting(name, value, from string, secret bool) Finding {
+	text := name + "=" + value + ", from " + from
+	switch {
+	case from == "":
+		text = name + " is not set"
+	case secret:
+		text = name + " is set, from " + from
+	case from == "default":
+		text = name + "=" + value + ", the default"
+	}
+	return Finding{"settings", "ok", text, ""}
+}
+
+// tryWrite creates and removes a file in a folder. If the folder does not exist, it tries
+// the nearest parent that does.
+func tryWrite(folder string) error {
+	file, err := os.CreateTemp(folder, ".tower-doctor-*")
+	if errors.Is(err, fs.ErrNotExist) && filepath.Dir(folder) != folder {
+		return tryWrite(filepath.Dir(folder))
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Close(), os.Remove(file.Name()))
+}
