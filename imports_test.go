@@ -42,7 +42,8 @@ var rooms = []room{
 	{"internal/server/schema", []string{"internal/wire", "internal/record", "internal/server/answer", "internal/server/route"}, "declarations are described without an application", []string{melody}},
 
 	{"internal/record", []string{"internal/spelling"}, "a record needs no file", []string{"net/http", bbolt}},
-	{"internal/store", []string{"internal/private", "internal/record"}, "the store knows no queries and no requests", []string{"net/http", melody}},
+	{"internal/layers", nil, "collections know nothing of what they hold", []string{"net", bbolt}},
+	{"internal/store", []string{"internal/layers", "internal/private", "internal/record"}, "the store knows no queries and no requests", []string{"net/http", melody}},
 	{"internal/archive", []string{"internal/record", "internal/store"}, "a store is copied and restored without its models", []string{"net/http", melody}},
 	{"internal/archive/bucket", []string{"internal/archive"}, "a bucket knows names and bytes", []string{melody}},
 	{"s3", []string{"", "internal/archive/bucket"}, "an application that needs no bucket links none", nil},

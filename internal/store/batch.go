@@ -31,7 +31,7 @@ func (b *batch) check(p *pending) error {
 			return err
 		}
 	}
-	for k, r := range p.reads.all() {
+	for k, r := range p.reads.All() {
 		data := b.btx.Bucket(b.store.tables[k.Model].bucket).Get([]byte(k.ID))
 		if r.existsOnly && data == nil || !r.existsOnly && recordVersion(data) != r.version() {
 			return fmt.Errorf("%s/%s: %w", k.Model.Name, k.ID, ErrConflict)

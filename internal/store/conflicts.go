@@ -18,7 +18,7 @@ type Conflict struct {
 // it were made now, in no particular order.
 func (tx *Tx) Conflicts(ctx context.Context) ([]Conflict, error) {
 	var found []Conflict
-	for k, r := range tx.reads.all() {
+	for k, r := range tx.reads.All() {
 		m, err := tx.store.conflictSince(ctx, k, r)
 		if err != nil {
 			return nil, err
@@ -27,7 +27,7 @@ func (tx *Tx) Conflicts(ctx context.Context) ([]Conflict, error) {
 			found = append(found, *m)
 		}
 	}
-	for _, sc := range tx.scans.since(0) {
+	for _, sc := range tx.scans.Since(0) {
 		c, err := tx.store.nextTouch(ctx, &sc)
 		if err != nil {
 			return nil, err
@@ -97,10 +97,10 @@ type scanRead struct {
 // remember adds a record to the read set, unless the transaction has read it before.
 func (tx *Tx) remember(m *record.Model, id record.ID, image *record.Image) {
 	k := record.Key{Model: m, ID: id}
-	if r, known := tx.reads.get(k); !known {
-		tx.reads.set(k, read{image: image})
+	if r, known := tx.reads.Get(k); !known {
+		tx.reads.Set(k, read{image: image})
 	} else if r.existsOnly {
-		tx.reads.set(k, read{image: r.image})
+		tx.reads.Set(k, read{image: r.image})
 	}
 }
 
@@ -114,7 +114,7 @@ func (tx *Tx) rememberScan(m *record.Model, sp span, r *Range, last []byte, seq 
 	default:
 		sp.hi = append(last, 0)
 	}
-	tx.scans = tx.scans.add(scanRead{table: tx.store.tables[m], span: sp, relevant: r.Relevant, seq: seq})
+	tx.scans = tx.scans.Add(scanRead{table: tx.store.tables[m], span: sp, relevant: r.Relevant, seq: seq})
 }
 
 // unchanged reports whether no commit since the scan has changed what it read.

@@ -3,7 +3,6 @@ package store
 import (
 	"fmt"
 	"iter"
-	"maps"
 
 	"github.com/towerkit/tower/internal/record"
 )
@@ -12,8 +11,8 @@ import (
 // written. The caller ends it with [Tx.Join] or drops it; it must not be committed.
 func (tx *Tx) Fork() *Tx {
 	fork := *tx
-	fork.over, fork.reads = tx.over.copy(), tx.reads.copy()
-	fork.forked = &forked{origin: map[record.Key]pendingImage{}, scans: tx.scans.len(), order: tx.order.len()}
+	fork.over, fork.reads = tx.over.copy(), tx.reads.Copy()
+	fork.forked = &forked{origin: map[record.Key]pendingImage{}, scans: tx.scans.Len(), order: tx.order.Len()}
 	if tx.forked != nil {
 		tx.forked.copied = true
 	}
@@ -31,9 +30,9 @@ type forked struct {
 // newReads yields what a fork has read, and may yield what its origin had read.
 func (tx *Tx) newReads() iter.Seq2[record.Key, read] {
 	if tx.forked.copied {
-		return tx.reads.all()
+		return tx.reads.All()
 	}
-	return maps.All(tx.reads.own)
+	return tx.reads.Own()
 }
 
 func (tx *Tx) putFrom(fork *Tx, k record.Key) {
@@ -64,14 +63,14 @@ func (tx *Tx) Join(fork *Tx) error {
 		}
 	}
 	for k, r := range fork.newReads() {
-		if own, known := tx.reads.get(k); !known || own.existsOnly {
-			tx.reads.set(k, r)
+		if own, known := tx.reads.Get(k); !known || own.existsOnly {
+			tx.reads.Set(k, r)
 		}
 	}
-	for _, scan := range fork.scans.since(fork.forked.scans) {
-		tx.scans = tx.scans.add(scan)
+	for _, scan := range fork.scans.Since(fork.forked.scans) {
+		tx.scans = tx.scans.Add(scan)
 	}
-	for _, k := range fork.order.since(fork.forked.order) {
+	for _, k := range fork.order.Since(fork.forked.order) {
 		tx.putFrom(fork, k)
 	}
 	for k, was := range fork.forked.origin {

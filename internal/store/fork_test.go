@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -202,5 +203,30 @@ func TestACommitIsReadFromTheLog(t *testing.T) {
 		if _, err := b.CommitAt(t.Context(), seq); errorText(err) != want {
 			t.Errorf("%d: %v", seq, err)
 		}
+	}
+}
+
+// A transaction of many writes costs in proportion to them, however each is forked.
+func TestForksDoNotCopyWhatTheTransactionHolds(t *testing.T) {
+	b := newBlog(t, Options{})
+	allocated := func(writes int) uint64 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		tx := b.Begin("test")
+		for range writes {
+			fork := tx.Fork()
+			if _, err := fork.Create(b.posts, &post{Title: "x"}); err != nil {
+				t.Fatal(err)
+			}
+			if err := tx.Join(fork); err != nil {
+				t.Fatal(err)
+			}
+		}
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	few, many := allocated(500), allocated(4000)
+	if ratio := float64(many) / float64(few); ratio > 2*8 { // a copy for each write makes it 64
+		t.Errorf("8 times as many writes allocate %.1f times as much", ratio)
 	}
 }

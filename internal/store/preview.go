@@ -29,7 +29,7 @@ func (tx *Tx) Preview(ctx context.Context, seq uint64) (Commit, error) {
 	}
 	c := Commit{Seq: seq + 1, At: tx.store.now(), By: tx.by}
 	err := tx.store.ViewAt(ctx, seq, func(snap *Snapshot) error {
-		for _, k := range tx.order.since(0) {
+		for _, k := range tx.order.Since(0) {
 			before, err := snap.Get(k.Model, k.ID)
 			if err != nil && !errors.Is(err, ErrNotFound) {
 				return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/towerkit/tower/internal/layers"
 	"github.com/towerkit/tower/internal/record"
 	bolt "go.etcd.io/bbolt"
 )
@@ -138,7 +139,7 @@ func (s *Snapshot) overlayRows(m *record.Model, sp *span, reverse bool) []overla
 		return nil
 	}
 	var images []overlayRow
-	for _, image := range s.over[m].all() {
+	for _, image := range s.over[m].All() {
 		if image == nil {
 			continue
 		}
@@ -189,14 +190,11 @@ func (s *Snapshot) merge(w *walk, over []overlayRow, yield func(*record.Image) b
 }
 
 // hides reports whether an overlay's images, if any, replace the record with that id.
-func hides(images *layers[record.ID, *record.Image], id []byte) bool {
+func hides(images *layers.Map[record.ID, *record.Image], id []byte) bool {
 	if images == nil {
 		return false
 	}
-	_, found := images.own[record.ID(id)]
-	for i := len(images.below) - 1; i >= 0 && !found; i-- {
-		_, found = images.below[i][record.ID(id)]
-	}
+	_, found := images.Get(record.ID(id))
 	return found
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/towerkit/tower/internal/layers"
 	"github.com/towerkit/tower/internal/record"
 	bolt "go.etcd.io/bbolt"
 )
@@ -24,27 +25,27 @@ type Snapshot struct {
 }
 
 // An overlay holds records that replace the file's: undone, or not committed yet. A nil image is a record that does not exist.
-type overlay map[*record.Model]*layers[record.ID, *record.Image]
+type overlay map[*record.Model]*layers.Map[record.ID, *record.Image]
 
 func (o overlay) get(m *record.Model, id record.ID) (image *record.Image, ok bool) {
 	if images := o[m]; images != nil {
-		return images.get(id)
+		return images.Get(id)
 	}
 	return nil, false
 }
 
 func (o overlay) set(m *record.Model, id record.ID, image *record.Image) {
 	if o[m] == nil {
-		o[m] = &layers[record.ID, *record.Image]{}
+		o[m] = &layers.Map[record.ID, *record.Image]{}
 	}
-	o[m].set(id, image)
+	o[m].Set(id, image)
 }
 
-// copy returns a copy, as [layers.copy] does.
+// copy returns a copy, as [layers.Map.Copy] does.
 func (o overlay) copy() overlay {
 	copied := make(overlay, len(o))
 	for m, images := range o {
-		own := images.copy()
+		own := images.Copy()
 		copied[m] = &own
 	}
 	return copied

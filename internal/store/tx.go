@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/towerkit/tower/internal/layers"
 	"github.com/towerkit/tower/internal/record"
 )
 
@@ -17,10 +18,10 @@ type Tx struct {
 	store     *Store
 	by        string
 	over      overlay
-	order     *trail[record.Key] // keys of over, by first write
-	rewritten bool               // a record was written twice
-	reads     layers[record.Key, read]
-	scans     *trail[scanRead]
+	order     *layers.Trail[record.Key] // keys of over, by first write
+	rewritten bool                      // a record was written twice
+	reads     layers.Map[record.Key, read]
+	scans     *layers.Trail[scanRead]
 	attempt   *Attempt // the run that the transaction belongs to, or nil
 	ended     bool
 	restoring map[record.Key]bool // the records that Undo is about to create again
@@ -68,8 +69,8 @@ func (tx *Tx) get(m *record.Model, id record.ID, existsOnly bool) (*record.Image
 		return image, nil
 	}
 	k := record.Key{Model: m, ID: id}
-	if r, ok := tx.reads.get(k); ok {
-		tx.reads.set(k, read{image: r.image, existsOnly: r.existsOnly && existsOnly})
+	if r, ok := tx.reads.Get(k); ok {
+		tx.reads.Set(k, read{image: r.image, existsOnly: r.existsOnly && existsOnly})
 		return r.image, nil
 	}
 	var image *record.Image
@@ -80,7 +81,7 @@ func (tx *Tx) get(m *record.Model, id record.ID, existsOnly bool) (*record.Image
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return nil, err
 	}
-	tx.reads.set(k, read{image: image, existsOnly: existsOnly && image != nil})
+	tx.reads.Set(k, read{image: image, existsOnly: existsOnly && image != nil})
 	return image, nil
 }
 
@@ -136,7 +137,7 @@ func (tx *Tx) Create(m *record.Model, rec any) (image *record.Image, err error) 
 func (tx *Tx) claim(m *record.Model, header *record.Record, problems *record.Problems) error {
 	if header.ID == "" {
 		header.ID = record.NewID()
-		tx.reads.set(record.Key{Model: m, ID: header.ID}, read{})
+		tx.reads.Set(record.Key{Model: m, ID: header.ID}, read{})
 		return nil
 	}
 	if _, err := record.ParseID(string(header.ID)); err != nil {
@@ -233,7 +234,7 @@ func (tx *Tx) put(m *record.Model, id record.ID, image *record.Image) {
 	if _, touched := tx.over.get(m, id); touched {
 		tx.rewritten = true
 	} else {
-		tx.order = tx.order.add(k)
+		tx.order = tx.order.Add(k)
 	}
 	tx.over.set(m, id, image)
 }
@@ -290,9 +291,9 @@ func (tx *Tx) checkField(f *record.Field, image, before *record.Image, problems 
 
 // changes returns the net effect of the transaction.
 func (tx *Tx) changes() []Change {
-	changes := make([]Change, 0, tx.order.len())
-	for _, k := range tx.order.since(0) {
-		before, _ := tx.reads.get(k)
+	changes := make([]Change, 0, tx.order.Len())
+	for _, k := range tx.order.Since(0) {
+		before, _ := tx.reads.Get(k)
 		after, _ := tx.over.get(k.Model, k.ID)
 		if c, ok := changeOf(k, before.image, after, tx.rewritten); ok {
 			changes = append(changes, c)

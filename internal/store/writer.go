@@ -7,6 +7,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/towerkit/tower/internal/layers"
 	"github.com/towerkit/tower/internal/record"
 	bolt "go.etcd.io/bbolt"
 )
@@ -20,7 +21,7 @@ const (
 // prepares everything in it that does not depend on the commit's number.
 type pending struct {
 	ctx      context.Context
-	reads    layers[record.Key, read]
+	reads    layers.Map[record.Key, read]
 	scans    []scanRead
 	by       string
 	attempt  *Attempt
@@ -37,7 +38,7 @@ type answer struct {
 }
 
 func (s *Store) prepare(tx *Tx, changes []Change) *pending {
-	p := &pending{reads: tx.reads, scans: tx.scans.since(0), by: tx.by, attempt: tx.attempt, changes: changes, answer: make(chan answer, 1)}
+	p := &pending{reads: tx.reads, scans: tx.scans.Since(0), by: tx.by, attempt: tx.attempt, changes: changes, answer: make(chan answer, 1)}
 	for i := range changes {
 		p.moves = s.tables[changes[i].Model].moves(p.moves, &changes[i])
 	}
