@@ -124,7 +124,7 @@ func PendingOf(r store.Remembered, models []*record.Model, all []Migration) *Pen
 		}
 	}
 	for _, t := range order {
-		t.Model = p.model(t.To)
+		t.Table = t.Of(p.model(t.To))
 		p.tables = append(p.tables, *t)
 	}
 	return p

@@ -13,6 +13,7 @@ type Source interface {
 	Remembered(ctx context.Context) (store.Remembered, error)
 	Stale(ctx context.Context, key string, t store.Table, after record.ID, limit int) ([]store.Row, record.ID, error)
 	Prepare(ctx context.Context, key string, t store.Table, rows []store.Row) error
+	PrepareIndexes(ctx context.Context, key string, t store.Table) (done bool, err error)
 }
 
 // Local returns the source of a store of this process.
@@ -31,6 +32,13 @@ func (l local) Stale(ctx context.Context, key string, t store.Table, after recor
 
 func (l local) Prepare(_ context.Context, key string, t store.Table, rows []store.Row) error {
 	return l.store.Prepare(key, t, rows)
+}
+
+func (l local) PrepareIndexes(ctx context.Context, key string, t store.Table) (bool, error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	return l.store.PrepareIndexes(key, t)
 }
 
 const (
@@ -57,6 +65,9 @@ func (p *Pending) Prepare(ctx context.Context, from Source, say func(model strin
 					say(t.To, prepared[t.To])
 				}
 			})
+			for done := false; err == nil && !done; {
+				done, err = from.PrepareIndexes(ctx, key, t.Table)
+			}
 			if err != nil {
 				return prepared, err
 			}
@@ -81,6 +92,7 @@ func (t *table) pass(ctx context.Context, from Source, key string, say func(int)
 			}
 		}
 		if len(rows) > 0 {
+			t.Index(rows)
 			if err := from.Prepare(ctx, key, t.Table, rows); err != nil {
 				return stale, err
 			}

@@ -121,11 +121,17 @@ func (r *Remote) Stale(_ context.Context, key string, t store.Table, after recor
 
 // Prepare stores rows: see [store.Store.Prepare].
 func (r *Remote) Prepare(_ context.Context, key string, t store.Table, rows []store.Row) error {
-	in := wire.PreparedRows{Key: key, From: t.From, To: t.To, Rows: make([]wire.StoredRow, len(rows))}
+	in := wire.PreparedRows{Key: key, To: t.To, Indexes: t.Indexes, Rows: make([]wire.StoredRow, len(rows))}
 	for i, row := range rows {
-		in.Rows[i] = wire.StoredRow{ID: string(row.ID), Version: row.Version, Public: row.Public, Private: row.Private}
+		in.Rows[i] = wire.StoredRow{ID: string(row.ID), Version: row.Version, Public: row.Public, Private: row.Private, Entries: row.Entries}
 	}
 	return r.do(wire.ControlRequest{Do: wire.DoPrepare}, in, nil)
+}
+
+// PrepareIndexes builds a part of the indexes: see [store.Store.PrepareIndexes].
+func (r *Remote) PrepareIndexes(_ context.Context, key string, t store.Table) (done bool, err error) {
+	err = r.do(wire.ControlRequest{Do: wire.DoIndex}, wire.PreparedRows{Key: key, To: t.To, Indexes: t.Indexes}, &done)
+	return done, err
 }
 
 // Approve notes what the build that starts next may do.

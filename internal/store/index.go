@@ -15,6 +15,8 @@ type table struct {
 	survey  *record.Survey // of the records that did not fit when the store was opened; nil if all did
 	unfit   map[record.ID]bool
 
+	surveyTaken bool // a migration has made the survey as it prepared the records
+
 	referring []referring // the fields of all tables that refer to it
 }
 

@@ -74,6 +74,7 @@ func Open(path string, o Options) (*Store, error) {
 		stopped:     make(chan struct{}),
 		failed:      make(chan struct{}),
 		compactKeys: compactKeys,
+		indexRun:    indexRun,
 		retryQueue:  make(chan struct{}, 1),
 		answers:     answers{waiting: map[string]waitingAnswer{}, wake: make(chan struct{}, 1)},
 	}

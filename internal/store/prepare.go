@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 
 	"github.com/towerkit/tower/internal/record"
 	bolt "go.etcd.io/bbolt"
@@ -30,6 +29,18 @@ var (
 type Table struct {
 	From, To string
 	Model    *record.Model // of the records after it; nil if no model of the store has them
+	Indexes  []string      // the names of its indexes: see [Table.Of]
+}
+
+// Of returns the table with the model that the records have after the cutover, or nil.
+func (t Table) Of(m *record.Model) Table {
+	t.Model = m
+	if m != nil {
+		for _, x := range newTable(m).indexes {
+			t.Indexes = append(t.Indexes, string(x.bucket))
+		}
+	}
+	return t
 }
 
 // A Row is a stored record, or what has been prepared of it.
@@ -38,6 +49,7 @@ type Row struct {
 	Version uint64 // of the record; 0 is a record that is gone
 	Public  []byte
 	Private []byte
+	Entries []byte // what the table's indexes have of a prepared row: see [Table.Index]
 }
 
 // A Cutover replaces records by the rows that were prepared of them.
@@ -157,8 +169,8 @@ func storedRow(id record.ID, data []byte) (Row, error) {
 	return Row{ID: id, Version: recordVersion(data), Public: public, Private: private}, nil
 }
 
-// Prepare stores rows that were prepared by key; one with Version 0 is removed. What was
-// prepared by another key is dropped. It returns when the disk has the rows.
+// Prepare stores rows that were prepared by key, with their entries; one with Version 0 is
+// removed. What was prepared by another key is dropped. It returns when the disk has the rows.
 func (s *Store) Prepare(key string, t Table, rows []Row) error {
 	s.upkeep.Lock()
 	defer s.upkeep.Unlock()
@@ -167,22 +179,11 @@ func (s *Store) Prepare(key string, t Table, rows []Row) error {
 		if err != nil {
 			return err
 		}
-		bucket, err := prepared.CreateBucketIfNotExists([]byte(recordsPrefix + t.To))
+		p, err := openPrepared(prepared, t)
 		if err != nil {
 			return err
 		}
-		bucket.FillPercent = appendFill
-		for _, row := range rows {
-			if row.Version == 0 {
-				err = bucket.Delete([]byte(row.ID))
-			} else {
-				err = bucket.Put([]byte(row.ID), appendRecord(nil, &record.Image{Version: row.Version, JSON: row.Public, Private: row.Private}))
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return nil
+		return p.replace(rows)
 	})
 	if err != nil {
 		return fmt.Errorf("prepare %s: %w", t.To, err)
@@ -209,83 +210,6 @@ func unprepare(btx *bolt.Tx) error {
 		return nil
 	}
 	return btx.DeleteBucket(preparedBucket)
-}
-
-// cutOver takes the prepared buckets over. It must come first in its transaction, because
-// a bucket that was written to cannot be moved. The indexes are built afterwards.
-func (s *Store) cutOver(btx *bolt.Tx, c *Cutover) error {
-	for _, t := range c.Tables {
-		prepared := preparedOf(btx, c.Key)
-		name := []byte(recordsPrefix + t.To)
-		if btx.Bucket([]byte(recordsPrefix+t.From)) == nil {
-			continue
-		}
-		if t.From != t.To {
-			if other := btx.Bucket(name); other != nil {
-				if k, _ := other.Cursor().First(); k != nil {
-					return fmt.Errorf("%s cannot be renamed to %s: there are records of %[2]s", t.From, t.To)
-				}
-			}
-		}
-		if err := errors.Join(dropTable(btx, t.From), dropTable(btx, t.To)); err != nil {
-			return err
-		}
-		if prepared == nil || prepared.Bucket(name) == nil { // there are no records
-			if _, err := btx.CreateBucket(name); err != nil {
-				return err
-			}
-		} else {
-			c.count(t, prepared.Bucket(name).Stats().KeyN)
-			if err := btx.MoveBucket(name, prepared, nil); err != nil {
-				return fmt.Errorf("take over what was prepared of %s: %w", t.To, err)
-			}
-		}
-		if t.Model != nil {
-			if err := btx.Bucket(schemaBucket).Put(name, []byte(t.Model.Signature())); err != nil {
-				return err
-			}
-		}
-	}
-	for _, model := range c.Drop {
-		if err := dropTable(btx, model); err != nil {
-			return err
-		}
-	}
-	if len(c.Tables)+len(c.Drop) == 0 {
-		return nil
-	}
-	return errors.Join(unprepare(btx), clearLog(btx))
-}
-
-// count adds the records of a table to the migrations that went through it.
-func (c *Cutover) count(t Table, records int) {
-	for i := range c.Done {
-		if slices.ContainsFunc(c.Done[i].Effects, func(e Effect) bool { return e.Model == t.From || e.Model == t.To }) {
-			c.Done[i].Records += records
-		}
-	}
-}
-
-// dropTable removes the records of a model and their indexes, if there are any.
-func dropTable(btx *bolt.Tx, model string) error {
-	schema := btx.Bucket(schemaBucket)
-	var names [][]byte
-	prefix := []byte("indexes/" + model + ".")
-	c := schema.Cursor()
-	for k, _ := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, _ = c.Next() {
-		names = append(names, bytes.Clone(k))
-	}
-	for _, name := range append(names, []byte(recordsPrefix+model)) {
-		if btx.Bucket(name) != nil {
-			if err := btx.DeleteBucket(name); err != nil {
-				return err
-			}
-		}
-		if err := schema.Delete(name); err != nil {
-			return err
-		}
-	}
-	return schema.Delete([]byte("fits/" + model))
 }
 
 // Inspect calls fn with the file at path, open to be read: fn may call Remembered,

@@ -42,6 +42,7 @@ type Store struct {
 	touched     touched       // not nil during a compaction; for a transaction that writes the file
 	noted       atomic.Int64  // about how many keys are in touched
 	compactKeys int           // most keys that a compaction copies at once
+	indexRun    int           // most keys of an index that are prepared at once
 	retryQueue  chan struct{} // holds a value while a transaction runs again after a conflict
 	close       sync.Once
 

@@ -104,7 +104,8 @@ const (
 const (
 	DoRemembered = "remembered" // → Remembered
 	DoStale      = "stale"      // In: StaleRows → Rows
-	DoPrepare    = "prepare"    // In: PreparedRows → null
+	DoPrepare    = "put rows"   // In: PreparedRows → null
+	DoIndex      = "index rows" // In: PreparedRows without rows → whether all indexes of what was prepared have been built
 	DoApprove    = "approve"    // In: what the build that starts next may do, as the store encodes it → null
 )
 
@@ -135,12 +136,13 @@ type StoredRow struct {
 	Version uint64 `json:"version"`
 	Public  []byte `json:"public"`
 	Private []byte `json:"private"`
+	Entries []byte `json:"entries,omitempty"` // what indexes have of a prepared row, as the store encodes it
 }
 
 // PreparedRows are rows to store for a migration.
 type PreparedRows struct {
-	Key  string      `json:"key"`
-	From string      `json:"from"`
-	To   string      `json:"to"`
-	Rows []StoredRow `json:"rows"`
+	Key     string      `json:"key"`
+	To      string      `json:"to"`
+	Indexes []string    `json:"indexes,omitempty"` // the names of all
+	Rows    []StoredRow `json:"rows,omitempty"`
 }

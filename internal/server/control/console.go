@@ -235,7 +235,7 @@ func (c *console) dispatch(ctx context.Context, req *wire.ControlRequest) (any, 
 		return c.digest(ctx, req.Key)
 	case wire.DoArchive:
 		return c.archive(), nil
-	case wire.DoRemembered, wire.DoStale, wire.DoPrepare, wire.DoApprove:
+	case wire.DoRemembered, wire.DoStale, wire.DoPrepare, wire.DoIndex, wire.DoApprove:
 		return c.migrate(req)
 	case wire.DoSchema:
 		return schema.Of(c.app.Config().Models, c.app.Router().Routes), nil

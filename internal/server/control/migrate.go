@@ -24,16 +24,20 @@ func (c *console) migrate(req *wire.ControlRequest) (any, error) {
 			out.Rows[i] = wire.StoredRow{ID: string(row.ID), Version: row.Version, Public: row.Public, Private: row.Private}
 		}
 		return out, err
-	case wire.DoPrepare:
+	case wire.DoPrepare, wire.DoIndex:
 		in := wire.PreparedRows{}
 		if err := decodeInput(req, &in); err != nil {
 			return nil, err
 		}
+		table := store.Table{To: in.To, Indexes: in.Indexes}
+		if req.Do == wire.DoIndex {
+			return c.app.Store().PrepareIndexes(in.Key, table)
+		}
 		rows := make([]store.Row, len(in.Rows))
 		for i, row := range in.Rows {
-			rows[i] = store.Row{ID: record.ID(row.ID), Version: row.Version, Public: row.Public, Private: row.Private}
+			rows[i] = store.Row{ID: record.ID(row.ID), Version: row.Version, Public: row.Public, Private: row.Private, Entries: row.Entries}
 		}
-		return nil, c.app.Store().Prepare(in.Key, store.Table{From: in.From, To: in.To}, rows)
+		return nil, c.app.Store().Prepare(in.Key, table, rows)
 	}
 	if req.Do == wire.DoApprove {
 		approval := store.Approval{}
