@@ -11,11 +11,10 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// The files that editors and tsc read.
-const (
-	typesFile    = "app/tower.d.ts"
-	tsconfigFile = "tsconfig.json"
-)
+// TypesFile is where tower writes the types of an application for editors and tsc.
+const TypesFile = "app/tower.d.ts"
+
+const tsconfigFile = "tsconfig.json"
 
 const typesHeader = "// What this application declares in Go, for TypeScript, and the library that reads it.\n" +
 	"// Written by tower: do not edit. It is right to commit it.\n"
@@ -41,7 +40,7 @@ func Types(folder string, schema wire.Schema, library map[string]string, force b
 			text += "\n" + ambient(name, library[name])
 		}
 	}
-	plan, err := p.planDerived(typesFile, []byte(text), typesHeader, force)
+	plan, err := p.planDerived(TypesFile, []byte(text), typesHeader, force)
 	if err != nil {
 		return nil, err
 	}

@@ -56,6 +56,7 @@ changes, every browser that may see it receives the change in the same commit.`,
 		newBuild(),
 		newDeploy(),
 		newVendor(),
+		newUpgrade(),
 		newDoctor(),
 		newVersion(),
 	)

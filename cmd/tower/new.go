@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/towerkit/tower/internal/cli"
+	"github.com/towerkit/tower/internal/vendored"
 	"github.com/towerkit/tower/scaffolds"
 )
 
@@ -35,11 +36,11 @@ are live. Until tower is released, the application carries its source, in
 				return err
 			}
 			if options.Vendor {
-				files, size, err := vendorSource(options.Source, args[0], false)
+				made, err := vendored.Replace(options.Source, args[0], false)
 				if err != nil {
 					return err
 				}
-				fmt.Fprintf(cmd.OutOrStdout(), "  create  %s/  %d files of tower, %s\n", scaffolds.Vendored, files, cli.ByteSize(size))
+				fmt.Fprintf(cmd.OutOrStdout(), "  create  %s/  %d files of tower, %s\n", scaffolds.Vendored, made.Files, cli.ByteSize(made.Size))
 			}
 			if err := tidyReleased(cmd, args[0]); err != nil {
 				return err
