@@ -118,7 +118,7 @@ var rooms = []room{
 	{"internal/bench/floor", nil, "it is the least that a server can be", []string{cobra}},
 	{"scaffolds", []string{"internal/wire"}, "templates need no network", []string{"net/http"}},
 	{"internal/vendored", []string{"scaffolds"}, "a copy of the source needs no application", []string{"net/http"}},
-	{"internal/upgrade", []string{"internal/vendored", "scaffolds"}, "an application is started above", []string{"net/http"}},
+	{"internal/upgrade", []string{"internal/private", "internal/vendored", "scaffolds"}, "an application is started above", []string{"net/http"}},
 	{"internal/lock", []string{"internal/private"}, "a file is locked without an application", []string{"net/http", bbolt}},
 	{"internal/cli", []string{"internal/repl/term"}, "a command line is read and answered, and what commands do is known above", []string{bbolt, melody, bubbletea, bundler}},
 	{"internal/commands", []string{"internal/cli", "internal/environ", "internal/lock", "internal/repl", "internal/repl/control", "internal/repl/script", "internal/repl/term", "internal/settings", "internal/spelling", "internal/store", "internal/wire"},

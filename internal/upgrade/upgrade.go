@@ -13,6 +13,7 @@ import (
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/semver"
 
+	"github.com/towerkit/tower/internal/private"
 	"github.com/towerkit/tower/internal/vendored"
 	"github.com/towerkit/tower/scaffolds"
 )
@@ -79,7 +80,7 @@ func Prepare(ctx context.Context, o Options) (u *Upgrade, err error) {
 			err = errors.Join(err, u.Close())
 		}
 	}()
-	if u.trial, err = os.MkdirTemp("", "tower-upgrade-"); err != nil {
+	if u.trial, err = private.Temp("tower-upgrade-"); err != nil {
 		return u, fmt.Errorf("upgrade: %w", err)
 	}
 	source := o.Source
