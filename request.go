@@ -1,10 +1,18 @@
 package tower
 
 import (
+	"context"
 	"net/url"
 
 	"github.com/towerkit/tower/internal/edge"
+	"github.com/towerkit/tower/internal/server/requestid"
 )
+
+// RequestID returns the id of the request, of the call over a connection, or of the request
+// of a console that ctx belongs to: "8d2f6a0c41b7e935". Lines that are logged with such a
+// context, through [App.Log] or slog, have it as request, and so have the access log, the
+// header X-Request-Id of the answer, and internal errors. It is "" elsewhere.
+func RequestID(ctx context.Context) string { return requestid.Of(ctx) }
 
 // A RequestInfo is what is known of the request with which a client connected: the
 // request of a page, an action or a handler itself, or the one that opened the socket, the

@@ -109,6 +109,9 @@ type Facts struct {
 	Scheme string // "http" or "https", as the client used it
 	Host   string // as the client wrote it, in lower case and without a default port; "": not a host
 
+	RequestID   string // by which a trusted proxy knows the request; "": it has none
+	TraceParent string // the header traceparent of a trusted proxy; "": it sent none
+
 	peer  netip.Addr // the other end of the connection
 	plain bool       // the client is known not to use HTTPS, where the site does
 	via   bool       // headers of proxies were ignored
@@ -126,6 +129,7 @@ func (s *Site) Facts(r *http.Request) Facts {
 	}
 	host, known := r.Host, r.TLS != nil
 	if s.trusts(peer) {
+		f.trace(r.Header)
 		hop := lastHop(r.Header, s.trusts)
 		if hop.addr.IsValid() {
 			f.Remote = hop.addr.String()

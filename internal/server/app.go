@@ -28,6 +28,7 @@ import (
 	"github.com/towerkit/tower/internal/server/limit"
 	"github.com/towerkit/tower/internal/server/metrics"
 	"github.com/towerkit/tower/internal/server/read"
+	"github.com/towerkit/tower/internal/server/requestid"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/server/session"
 	"github.com/towerkit/tower/internal/server/transport"
@@ -390,14 +391,19 @@ func (a *App) Cookie(id record.ID) (*http.Cookie, error) {
 	return a.sessions.Cookie(started, a.config.Site.HTTPS())
 }
 
-// Report logs err, with what as the message, if it is an internal error. Errors that a
-// client caused are not logged.
-func (a *App) Report(what string, err error) {
+// Report logs err, with what as the message, if it is an internal error, and returns what the
+// client sees of it: that of an internal error names the request of ctx. Errors that a client
+// caused are not logged.
+func (a *App) Report(ctx context.Context, what string, err error) *fault.Error {
 	coded := fault.As(err)
 	a.countLimit(coded)
-	if coded.Code == fault.Internal {
-		a.log.Error(what, "error", err)
+	if coded.Code != fault.Internal {
+		return coded
 	}
+	a.log.ErrorContext(ctx, what, "error", err)
+	seen := *coded
+	seen.Request = requestid.Of(ctx)
+	return &seen
 }
 
 // checkModels returns an error for a duplicate or reserved name, or a reference to an

@@ -228,8 +228,7 @@ func (c *Connection) push(ctx context.Context, s *Session, rt *route.Route, path
 	push := wire.Push{Push: rt.Pattern(), Status: http.StatusOK}
 	result, err := c.app.Serve(ctx, s, &CallRequest{Route: rt, Path: path, Body: body})
 	if err != nil {
-		c.app.Report("request", err)
-		coded := fault.As(err)
+		coded := c.app.Report(ctx, "request", err)
 		push.Status, push.Error = coded.Status(), coded.Wire()
 	} else {
 		push.Status, push.Out = result.Status, result.Out

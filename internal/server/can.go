@@ -52,7 +52,7 @@ func (v viewer) Can(action string, rec any) (bool, error) {
 		return err
 	})
 	if err != nil {
-		a.Report("rule", err)
+		a.Report(a.ctx, "rule", err)
 	}
 	return can && err == nil, nil
 }
@@ -86,7 +86,7 @@ func (c *Connection) CheckCan(ctx context.Context, image *record.Image) error {
 		return err
 	})
 	if err != nil {
-		c.app.Report("rule", err)
+		c.app.Report(ctx, "rule", err)
 	}
 	if !permitted || err != nil {
 		return fault.Errorf(fault.Forbidden, "you may not do this with this %s", strings.ToLower(image.Model.Type))

@@ -41,7 +41,7 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 	for _, c := range touched {
 		frame, err := d.frame(c)
 		if err != nil {
-			h.app.Report("rule", err)
+			h.app.Report(h.app.ctx, "rule", err)
 			c.disconnect(outbox.CloseInternal, "the server could not encode a frame")
 			continue
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/limit"
 	"github.com/towerkit/tower/internal/server/outbox"
+	"github.com/towerkit/tower/internal/server/requestid"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/server/session"
 	"github.com/towerkit/tower/internal/wire"
@@ -94,16 +95,20 @@ func refusal(id uint64, err error) *wire.Answer {
 
 // handle handles one request and sends its answer.
 func (c *Connection) handle(req *wire.Request) {
+	ctx := c.app.ctx
+	if !req.Ping {
+		ctx = requestid.With(ctx, requestid.New())
+	}
 	var err error
 	switch session := c.current(); {
 	case req.Hello != 0:
-		err = c.hello(req)
+		err = c.hello(ctx, req)
 	case req.Ping:
 		c.send(&wire.Answer{ID: req.ID, Status: http.StatusOK})
 	case session == nil:
 		err = fault.Errorf(fault.BadRequest, `the first frame must be {"hello":%d}`, wire.Version)
 	case req.Open != "" || req.Live != "":
-		err = c.handleOpen(req)
+		err = c.handleOpen(ctx, req)
 	case req.Close != 0:
 		if err = c.closeCursor(req.Close); err == nil {
 			c.send(&wire.Answer{ID: req.ID, Status: http.StatusOK})
@@ -116,25 +121,24 @@ func (c *Connection) handle(req *wire.Request) {
 			note = &chain.Note{}
 		}
 		began := time.Now()
-		answer := c.handleCall(session, req, note)
+		answer := c.handleCall(ctx, session, req, note)
 		c.send(answer)
 		if note != nil {
-			c.logCall(began, req, note, answer)
+			c.logCall(ctx, began, req, note, answer)
 		}
 		c.leaveIfOver()
 	default:
 		err = fault.Errorf("bad_frame", "a frame is one of hello, ping, open, live, close, call, applied and audit")
 	}
 	if err != nil {
-		c.app.Report("request", err)
-		c.send(refusal(req.ID, err))
+		c.send(refusal(req.ID, c.app.Report(ctx, "request", err)))
 	}
 }
 
 // handleCall runs the action that a frame names and returns the answer. The frames of
 // the commits that the call made have been queued by then. The note, unless it is nil, is
 // for the access log.
-func (c *Connection) handleCall(s *Session, req *wire.Request, note *chain.Note) *wire.Answer {
+func (c *Connection) handleCall(ctx context.Context, s *Session, req *wire.Request, note *chain.Note) *wire.Answer {
 	method, path, _ := strings.Cut(req.Call, " ")
 	rt, values, err := c.app.router.Find(method, path)
 	if err == nil && rt.Kind != route.KindAction {
@@ -155,12 +159,11 @@ func (c *Connection) handleCall(s *Session, req *wire.Request, note *chain.Note)
 	if note != nil {
 		note.Path = loggedPath(path, rt, values)
 	}
-	ctx, cancel := context.WithTimeout(c.app.ctx, cmp.Or(rt.Timeout, c.app.config.Limits.Timeout))
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(rt.Timeout, c.app.config.Limits.Timeout))
 	defer cancel()
 	result, err := c.app.Serve(ctx, s, &CallRequest{Route: rt, Path: values, Body: req.In, form: form, key: req.Key, counts: true, note: note})
 	if err != nil {
-		c.app.Report("request", err)
-		return c.app.refusedCall(req, err)
+		return c.app.refusedCall(req, c.app.Report(ctx, "request", err))
 	}
 	c.answered(len(result.Out))
 	answer := &wire.Answer{ID: req.ID, Status: result.Status, Out: result.Out, Repeated: result.repeated, At: wire.Position(c.app.store.Epoch(), max(result.Seq, c.seq.Load()))}
@@ -171,8 +174,7 @@ func (c *Connection) handleCall(s *Session, req *wire.Request, note *chain.Note)
 	if result.SignIn != nil {
 		fresh, err := c.signIn(*result.SignIn)
 		if err != nil {
-			c.app.Report("request", err)
-			return refusal(req.ID, err)
+			return refusal(req.ID, c.app.Report(ctx, "request", err))
 		}
 		ticket.Session = &fresh
 		if *result.SignIn != "" && req.Form != nil {
@@ -243,8 +245,8 @@ func inputSize(req *wire.Request) int64 {
 }
 
 // handleOpen opens a cursor and sends the answer.
-func (c *Connection) handleOpen(req *wire.Request) error {
-	ctx, cancel := context.WithTimeout(c.app.ctx, c.app.config.Limits.Timeout)
+func (c *Connection) handleOpen(ctx context.Context, req *wire.Request) error {
+	ctx, cancel := context.WithTimeout(ctx, c.app.config.Limits.Timeout)
 	defer cancel()
 	c.mu.Lock()
 	count := len(c.open) + len(c.regions)

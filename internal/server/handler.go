@@ -89,7 +89,7 @@ func (h *handling) Prepare() {
 		return
 	}
 	if err := c.setCookie(h.exchange, c.app.secure(c.from), *h.call.SignIn); err != nil {
-		c.app.Report("request", err)
+		c.app.Report(h, "request", err)
 	}
 }
 

@@ -13,8 +13,8 @@ import (
 )
 
 // hello handles the first frame of a client.
-func (c *Connection) hello(req *wire.Request) error {
-	ctx, cancel := context.WithTimeout(c.app.ctx, c.app.config.Limits.Timeout)
+func (c *Connection) hello(ctx context.Context, req *wire.Request) error {
+	ctx, cancel := context.WithTimeout(ctx, c.app.config.Limits.Timeout)
 	defer cancel()
 	if req.Hello != wire.Version {
 		c.disconnect(outbox.CloseVersion, fmt.Sprintf("%s %d; this server speaks %d", wire.UnsupportedVersion, req.Hello, wire.Version))
@@ -30,7 +30,7 @@ func (c *Connection) hello(req *wire.Request) error {
 	if err := c.Greet(ctx); errors.Is(err, errEnded) {
 		return nil // whoever ended it gives the client the reason
 	} else if err != nil {
-		c.refuse(err)
+		c.refuse(ctx, err)
 		return nil
 	}
 	c.app.links.Replace(req.Instead, string(c.user))
@@ -39,9 +39,8 @@ func (c *Connection) hello(req *wire.Request) error {
 }
 
 // refuse sends the reason why the client cannot connect, and ends the connection.
-func (c *Connection) refuse(err error) {
-	c.app.Report("connect", err)
-	answer := refusal(0, err)
+func (c *Connection) refuse(ctx context.Context, err error) {
+	answer := refusal(0, c.app.Report(ctx, "connect", err))
 	c.send(answer)
 	c.app.hub.leave(c)
 	c.outbox.Finish(outbox.CloseRefused(answer.Status), answer.Error.Message)

@@ -24,6 +24,7 @@ import (
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/form"
 	"github.com/towerkit/tower/internal/server/read"
+	"github.com/towerkit/tower/internal/server/requestid"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/server/schema"
 	"github.com/towerkit/tower/internal/server/session"
@@ -328,8 +329,7 @@ func readMultipart(r *http.Request) (url.Values, error) {
 
 // Fail answers with an error: as a page for a browser, as JSON for a program.
 func (a *App) Fail(w http.ResponseWriter, r *http.Request, err error) {
-	a.Report("request", err)
-	coded := fault.As(err)
+	coded := a.Report(r.Context(), "request", err)
 	status := coded.Status()
 	if seconds := coded.RetryAfter(); seconds > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(seconds))
@@ -344,7 +344,7 @@ func (a *App) Fail(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	if accepts(r, "text/html") {
-		page, pageErr := a.views.Failure(view.NewFailure(coded, r.URL.Path, a.assets.URL, nonce(r.Context())), a.detail(coded, err))
+		page, pageErr := a.views.Failure(view.NewFailure(coded, requestid.Of(r.Context()), r.URL.Path, a.assets.URL, nonce(r.Context())), a.detail(coded, err))
 		if pageErr != nil {
 			a.log.Error("page of an error", "error", pageErr)
 		}

@@ -156,7 +156,7 @@ func (h *hub) Rescope(commit store.Commit) []cursor.Move {
 func (h *hub) renewSession(ctx context.Context, c *Connection) []cursor.Move {
 	fresh := c.connect(ctx, &follower{conn: c})
 	if fresh.err != nil {
-		h.app.Report("rule", fresh.err)
+		h.app.Report(ctx, "rule", fresh.err)
 	}
 	if c.keepSession(fresh) || !c.replaceSession(fresh) {
 		return nil
@@ -186,7 +186,7 @@ func (h *hub) rescopeCursor(ctx context.Context, s *Session, oc *OpenCursor) cur
 	if err == nil {
 		move.To = &spec
 	} else {
-		h.app.Report("rule", err)
+		h.app.Report(ctx, "rule", err)
 	}
 	oc.setFollower(f)
 	return move

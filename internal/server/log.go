@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/towerkit/tower/internal/server/chain"
+	"github.com/towerkit/tower/internal/server/requestid"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -43,31 +44,39 @@ func (l *logTail) newest() (lines []wire.LogEvent) {
 	return lines
 }
 
-// A tap is a log handler that also sends each record to consoles.
+// A tap is a log handler that also sends each record to consoles. It adds the id of the
+// request that the context of the record belongs to, outside of all groups.
 type tap struct {
 	slog.Handler
 	inspector *inspector
+	root      slog.Handler // without attributes and groups
 	// attrs applies the attributes and groups of the tap to another handler.
 	attrs func(slog.Handler) slog.Handler
 }
 
 // newTap returns a logger that writes to log and to consoles.
 func newTap(log *slog.Logger, i *inspector) *slog.Logger {
-	return slog.New(&tap{log.Handler(), i, func(h slog.Handler) slog.Handler { return h }})
+	return slog.New(&tap{log.Handler(), i, log.Handler(), func(h slog.Handler) slog.Handler { return h }})
 }
 
 // Handle passes the record on and sends it to consoles.
 func (t *tap) Handle(ctx context.Context, record slog.Record) error {
-	line := wire.LogEvent{At: record.Time, Level: record.Level.String(), Message: shorten(record.Message, maxLogText), Attrs: shorten(t.text(ctx, record), maxLogText)}
+	identify := func(h slog.Handler) slog.Handler { return h }
+	handler := t.Handler
+	if id := requestid.Of(ctx); id != "" {
+		identify = func(h slog.Handler) slog.Handler { return h.WithAttrs([]slog.Attr{slog.String("request", id)}) }
+		handler = t.attrs(identify(t.root))
+	}
+	line := wire.LogEvent{At: record.Time, Level: record.Level.String(), Message: shorten(record.Message, maxLogText), Attrs: shorten(text(ctx, record, func(h slog.Handler) slog.Handler { return t.attrs(identify(h)) }), maxLogText)}
 	t.inspector.log.add(line)
 	t.inspector.publish(wire.ControlEvent{Log: &line})
-	return t.Handler.Handle(ctx, record)
+	return handler.Handle(ctx, record)
 }
 
 const maxLogText = 2000
 
-// text returns the record's attributes as "key=value key=value".
-func (t *tap) text(ctx context.Context, record slog.Record) string {
+// text returns the record's attributes, beside those that attrs adds, as "key=value key=value".
+func text(ctx context.Context, record slog.Record, attrs func(slog.Handler) slog.Handler) string {
 	var out bytes.Buffer
 	plain := slog.NewTextHandler(&out, &slog.HandlerOptions{ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
 		if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey || a.Key == slog.MessageKey) {
@@ -75,18 +84,18 @@ func (t *tap) text(ctx context.Context, record slog.Record) string {
 		}
 		return a
 	}})
-	_ = t.attrs(plain).Handle(ctx, record) // writing to a buffer does not fail
+	_ = attrs(plain).Handle(ctx, record) // writing to a buffer does not fail
 	return strings.TrimSuffix(out.String(), "\n")
 }
 
 // WithAttrs returns a tap on a handler with these attributes.
 func (t *tap) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return &tap{t.Handler.WithAttrs(attrs), t.inspector, func(h slog.Handler) slog.Handler { return t.attrs(h).WithAttrs(attrs) }}
+	return &tap{t.Handler.WithAttrs(attrs), t.inspector, t.root, func(h slog.Handler) slog.Handler { return t.attrs(h).WithAttrs(attrs) }}
 }
 
 // WithGroup returns a tap on a handler with this group.
 func (t *tap) WithGroup(name string) slog.Handler {
-	return &tap{t.Handler.WithGroup(name), t.inspector, func(h slog.Handler) slog.Handler { return t.attrs(h).WithGroup(name) }}
+	return &tap{t.Handler.WithGroup(name), t.inspector, t.root, func(h slog.Handler) slog.Handler { return t.attrs(h).WithGroup(name) }}
 }
 
 // noteOf returns what the access log is to know about an HTTP request, nil if there is no
@@ -132,10 +141,10 @@ func loggedPath(path string, rt *route.Route, values url.Values) string {
 }
 
 // logCall writes a line about a call over a connection.
-func (c *Connection) logCall(began time.Time, req *wire.Request, note *chain.Note, answer *wire.Answer) {
+func (c *Connection) logCall(ctx context.Context, began time.Time, req *wire.Request, note *chain.Note, answer *wire.Answer) {
 	method, path, _ := strings.Cut(req.Call, " ")
 	path, _, _ = strings.Cut(path, "?")
 	entry := chain.Entry{Method: method, Path: cmp.Or(note.Path, path), Status: answer.Status, Took: time.Since(began), Remote: c.remote, Via: c.outbox.Transport.Name(), Note: *note}
 	entry.Who = c.Label()
-	c.app.access.Write(c.app.ctx, &entry)
+	c.app.access.Write(ctx, &entry)
 }

@@ -40,7 +40,7 @@ func (a *App) Denying(allow func(*record.Image) bool) func(*record.Image) bool {
 			return nil
 		})
 		if err != nil {
-			a.Report("rule", err)
+			a.Report(a.ctx, "rule", err)
 		}
 		return allowed && err == nil
 	}

@@ -232,7 +232,7 @@ func (h *hub) renewRegions(ctx context.Context, c *Connection, s *Session, which
 	for _, r := range regions {
 		html, err := r.render(ctx, s)
 		if err != nil {
-			h.app.Report("region", err)
+			h.app.Report(ctx, "region", err)
 		}
 		sum := maphash.String(regionSeed, html)
 		c.mu.Lock()

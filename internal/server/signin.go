@@ -232,9 +232,9 @@ func (a *App) signInPath(r *http.Request) string {
 
 // refusedCall returns the answer to a call that failed. If its sender must sign in to send
 // the form, the answer says where.
-func (a *App) refusedCall(req *wire.Request, err error) *wire.Answer {
+func (a *App) refusedCall(req *wire.Request, err *fault.Error) *wire.Answer {
 	refused := refusal(req.ID, err)
-	if req.Form != nil && fault.As(err).Code == fault.Unauthenticated {
+	if req.Form != nil && err.Code == fault.Unauthenticated {
 		refused.Location = a.config.SignIn
 	}
 	return refused

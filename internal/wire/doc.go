@@ -141,6 +141,9 @@
 //
 //	← {"id":4,"status":429,"error":{"code":"too_many","message":"…; try again in 3s","retryAfter":3}}
 //
+// An internal error has as "request" the id of the request, by which the server's log names
+// it. Over HTTP every answer has the id of its request in the header X-Request-Id.
+//
 // An application may add codes of its own, which come with status 400. A frame of which a
 // field has the wrong type, such as a "key" that is a number, is a bad_frame.
 //

@@ -165,6 +165,10 @@ type Error struct {
 	// RetryAfter is the number of seconds after which the request may be sent again; 0 if
 	// that is not known.
 	RetryAfter int `json:"retryAfter,omitempty"`
+
+	// Request is the id by which the server's log names the request; "": the error says
+	// everything.
+	Request string `json:"request,omitempty"`
 }
 
 // Reserved holds the keys of a commit that cannot be names of models.

@@ -63,6 +63,8 @@ export interface Failure {
   readonly problems?: Problems;
   /** After how many seconds the request may be sent again; missing if that is not known. */
   readonly retryAfter?: number;
+  /** The id by which the server's log names the request; missing if the error says everything. */
+  readonly request?: string;
 }
 
 /** Messages by field name. The key "" holds messages about the whole input. */
@@ -73,6 +75,8 @@ export class TowerError extends Error {
   readonly code: string;
   /** After how many seconds the request may be sent again; 0 if that is not known. */
   readonly retryAfter: number;
+  /** The id by which the server's log names the request; undefined if the error says everything. */
+  readonly request: string | undefined;
   constructor(failure: Failure);
 }
 

@@ -35,7 +35,8 @@ type Entry struct {
 }
 
 // An AccessLog writes a line for each request and for each call over a connection. It never
-// holds the query of a request, its headers or its body. It is safe for concurrent use.
+// holds the query of a request, its headers or its body. The log adds the request's id, which
+// the context has. It is safe for concurrent use.
 type AccessLog struct{ log *slog.Logger }
 
 // NewAccessLog returns an access log that writes to log.
@@ -56,7 +57,7 @@ func (l *AccessLog) exchange(x *Exchange, r *http.Request) {
 	case x.Context.Err() != nil:
 		entry.lost(x.Context.Err())
 	}
-	l.Write(x.Context, &entry)
+	l.Write(x, &entry)
 }
 
 // Write writes a line. Polls, requests that carry frames, and those of programs that watch

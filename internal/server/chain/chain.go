@@ -13,6 +13,7 @@ import (
 	"github.com/towerkit/tower/internal/deadline"
 	"github.com/towerkit/tower/internal/edge"
 	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/server/requestid"
 )
 
 // defaultPolicy is the Content-Security-Policy unless Config has one.
@@ -56,13 +57,14 @@ func New(config Config, routes http.Handler) http.Handler {
 
 func (c *chain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &Exchange{Context: r.Context(), chain: c, started: time.Now(), Facts: c.Site.Facts(r)}
+	x.ID = cmp.Or(x.Facts.RequestID, requestid.New())
 	body := x.w.Begin(c.Pace, w, r.Body, x.started)
 	defer x.w.End()
 	r = r.WithContext(x)
 	r.Body = body
 	if probe := c.Probes[r.URL.Path]; probe != nil {
 		x.Route = r.URL.Path
-		c.secure(x.w.Header())
+		c.head(x)
 		recovered{probe}.ServeHTTP(x, r)
 		c.recover(x, r)
 	} else if err := c.check(x, r); err != nil {
@@ -82,10 +84,10 @@ func (c *chain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// check adds the security headers, and returns an error for a request that the site does
+// check adds the headers of every answer, and returns an error for a request that the site does
 // not answer. It answers a request that belongs to the site's HTTPS address.
 func (c *chain) check(x *Exchange, r *http.Request) error {
-	c.secure(x.w.Header())
+	c.head(x)
 	if refusal := c.Site.CheckHost(r, &x.Facts); refusal != nil {
 		return c.refuse(x, r, refusal)
 	}
@@ -121,8 +123,10 @@ func (c *chain) refuse(x *Exchange, r *http.Request, refusal *edge.Refusal) erro
 	return &fault.Error{Code: code, Message: refusal.Error()}
 }
 
-// secure adds the security headers to an answer.
-func (c *chain) secure(header http.Header) {
+// head adds the security headers, and the id of the request, to an answer.
+func (c *chain) head(x *Exchange) {
+	header := x.w.Header()
+	header["X-Request-Id"] = []string{x.ID}
 	header["Content-Security-Policy"] = c.policy
 	header["X-Content-Type-Options"] = nosniff
 	header["X-Frame-Options"] = sameOrigin
@@ -172,12 +176,12 @@ func (c *chain) recover(x *Exchange, r *http.Request) {
 	if x.begun || errors.Is(x.failed, http.ErrAbortHandler) {
 		x.broken = true
 		if fault.As(x.failed).Code == fault.Internal && !errors.Is(x.failed, http.ErrAbortHandler) {
-			c.Log.Error("request, after its answer began", "error", x.failed)
+			c.Log.ErrorContext(x, "request, after its answer began", "error", x.failed)
 		}
 		return
 	}
 	clear(x.w.Header())
-	c.secure(x.w.Header())
+	c.head(x)
 	c.Fail(x, r, x.failed)
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/towerkit/tower/internal/compress"
 	"github.com/towerkit/tower/internal/deadline"
 	"github.com/towerkit/tower/internal/edge"
+	"github.com/towerkit/tower/internal/server/requestid"
 )
 
 // An Exchange is a request and its answer: the context of the request, and the writer of
@@ -20,6 +21,7 @@ import (
 type Exchange struct {
 	context.Context
 	Facts edge.Facts
+	ID    string // see package requestid
 	Route string // its name, which is one of few; "": there is none
 	note  Note
 
@@ -37,10 +39,14 @@ type Exchange struct {
 	broken   bool  // the answer is not complete
 }
 
-// Value returns the exchange for its own key, and else the value of the request's context.
+// Value returns the exchange and its id for their keys, and else the value of the request's
+// context.
 func (x *Exchange) Value(key any) any {
-	if key == (exchangeKey{}) {
+	switch key {
+	case exchangeKey{}:
 		return x
+	case requestid.Key{}:
+		return x.ID
 	}
 	return x.Context.Value(key)
 }

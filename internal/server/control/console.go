@@ -15,6 +15,7 @@ import (
 	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/outbox"
+	"github.com/towerkit/tower/internal/server/requestid"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/server/schema"
 	"github.com/towerkit/tower/internal/wire"
@@ -88,6 +89,7 @@ func (c *Server) serve(conn net.Conn) {
 
 // answer runs a request and replies to it.
 func (c *console) answer(ctx context.Context, req *wire.ControlRequest) {
+	ctx = requestid.With(ctx, requestid.New())
 	reply := wire.ControlReply{ID: req.ID}
 	var out any
 	err := ctx.Err() // it may have been canceled while it waited
@@ -104,9 +106,9 @@ func (c *console) answer(ctx context.Context, req *wire.ControlRequest) {
 		reply.OK, err = json.Marshal(out)
 	}
 	if err != nil {
-		c.app.Report("request", err)
-		reply.Error, reply.OK = fault.As(err).Wire(), nil
-		if fault.As(err).Code == fault.Internal {
+		coded := c.app.Report(ctx, "request", err)
+		reply.Error, reply.OK = coded.Wire(), nil
+		if coded.Code == fault.Internal {
 			reply.Error.Message = briefly(err) // the owner of the application may see it
 		}
 	}

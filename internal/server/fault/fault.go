@@ -51,6 +51,7 @@ type Error struct {
 	Wait     time.Duration    // when the request may be sent again; 0: not known
 	Limit    string           // of TooMany: the limit that was reached: "frames"; "": one of the application's own
 	Allow    string           // of Method: the methods that the path has, "GET, HEAD"
+	Request  string           // of Internal: the id of the request, by which the log names it; "": not known
 	Err      error            // for the log only
 }
 
@@ -145,7 +146,7 @@ func (e *Error) RetryAfter() int {
 
 // Wire returns the error in its wire form.
 func (e *Error) Wire() *wire.Error {
-	out := &wire.Error{Code: string(e.Code), Message: e.Message, RetryAfter: e.RetryAfter()}
+	out := &wire.Error{Code: string(e.Code), Message: e.Message, RetryAfter: e.RetryAfter(), Request: e.Request}
 	if e.Problems != nil {
 		out.Problems = e.Problems.Map()
 	}
@@ -154,7 +155,7 @@ func (e *Error) Wire() *wire.Error {
 
 // FromWire returns the error for a wire form. It is the inverse of [Error.Wire].
 func FromWire(from *wire.Error) *Error {
-	e := &Error{Code: Code(from.Code), Message: from.Message, Wait: time.Duration(from.RetryAfter) * time.Second}
+	e := &Error{Code: Code(from.Code), Message: from.Message, Wait: time.Duration(from.RetryAfter) * time.Second, Request: from.Request}
 	if from.Problems != nil {
 		e.Problems = &record.Problems{}
 	}

@@ -11,7 +11,7 @@ import (
 var failurePage = template.Must(template.New("").Parse(`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{{.Status}} {{.Message}}</title>{{with .Styles}}<link rel="stylesheet" href="{{.}}">{{end}}</head>
-<body><main class="failure"><h1>{{.Status}}</h1><p>{{.Message}}</p>{{with .Detail}}<pre>{{.}}</pre>{{end}}<p><a href="/">Back to the front page</a></p></main></body></html>
+<body><main class="failure"><h1>{{.Status}}</h1><p>{{.Message}}</p>{{if ge .Status 500}}{{with .Request}}<p>Request <code>{{.}}</code></p>{{end}}{{end}}{{with .Detail}}<pre>{{.}}</pre>{{end}}<p><a href="/">Back to the front page</a></p></main></body></html>
 `))
 
 // A Failure is what the page of an error sees as ".". It knows no session: the error may
@@ -20,6 +20,7 @@ type Failure struct {
 	Status  int
 	Message string // for the user: it holds nothing of an internal error
 	Path    string // of the request
+	Request string // its id, by which the log names it; "": it has none
 
 	asset func(string) (string, error)
 	nonce func() (string, error)
@@ -32,8 +33,8 @@ func (f *Failure) Asset(name string) (string, error) { return f.asset(name) }
 func (f *Failure) Nonce() (string, error) { return f.nonce() }
 
 // NewFailure returns what the page of an error sees.
-func NewFailure(err *fault.Error, path string, asset func(string) (string, error), nonce func() (string, error)) *Failure {
-	return &Failure{Status: err.Status(), Message: err.Error(), Path: path, asset: asset, nonce: nonce}
+func NewFailure(err *fault.Error, id, path string, asset func(string) (string, error), nonce func() (string, error)) *Failure {
+	return &Failure{Status: err.Status(), Message: err.Error(), Path: path, Request: id, asset: asset, nonce: nonce}
 }
 
 // Failure renders the page of an error: views/errors/404.html for the status 404, or else a

@@ -162,7 +162,7 @@ func TestPagesOfErrors(t *testing.T) {
 		{fault.Errorf(fault.NotFound, "there is no page"), "the reason", "<pre>the reason</pre>", false},
 		{fault.Errorf(fault.BadRequest, "bad <form>"), "", "<p>bad &lt;form&gt;</p>", false},
 	} {
-		html, err := templates.Failure(NewFailure(test.err, "/p<", asset, nonce), test.detail)
+		html, err := templates.Failure(NewFailure(test.err, "8f3a", "/p<", asset, nonce), test.detail)
 		if got := string(html); !strings.Contains(got, test.want) || strings.Contains(got, "half a page") || (err != nil) != test.failed {
 			t.Errorf("%v shows %q, %v; want %q", test.err, got, err, test.want)
 		}

@@ -6,10 +6,13 @@ export class TowerError extends Error {
   readonly code: string;
   /** After how many seconds the request may be sent again; 0 if that is not known. */
   readonly retryAfter: number;
+  /** The id by which the server's log names the request; undefined if the error says everything. */
+  readonly request: string | undefined;
 
-  constructor({ code, message, retryAfter = 0 }: Failure) {
+  constructor({ code, message, retryAfter = 0, request }: Failure) {
     super(message);
     this.code = code;
     this.retryAfter = retryAfter;
+    this.request = request;
   }
 }

@@ -79,6 +79,8 @@ export interface Failure {
   problems?: Problems;
   /** After how many seconds the request may be sent again; missing if that is not known. */
   retryAfter?: number;
+  /** The id by which the server's log names the request; missing if the error says everything. */
+  request?: string;
 }
 
 /** Messages by field name. The key "" holds messages about the whole record. */
