@@ -221,10 +221,11 @@ func TestAHandlersErrorIsItsAnswer(t *testing.T) {
 	for how, want := range map[string]string{
 		"coded": `409 {"error":{"code":"conflict","message":"not now"}}`,
 		"own":   `400 {"error":{"code":"payment_required","message":"no money"}}`,
-		"plain": `500 {"error":{"code":"internal","message":"something went wrong; see the server's log"}}`,
-		"panic": `500 {"error":{"code":"internal","message":"something went wrong; see the server's log"}}`,
+		"plain": `500 {"error":{"code":"internal","message":"something went wrong; see the server's log","request":"ID"}}`,
+		"panic": `500 {"error":{"code":"internal","message":"something went wrong; see the server's log","request":"ID"}}`,
 	} {
 		response, body := request(t, app, "POST", "/fail/"+how, "", nil)
+		body = strings.Replace(body, response.Header.Get("X-Request-Id"), "ID", 1)
 		if got := fmt.Sprint(response.StatusCode, " ", strings.TrimSpace(body)); got != want || response.Header.Get("Content-Type") != "application/json" {
 			t.Errorf("%s: %s, %v", how, got, response.Header)
 		}

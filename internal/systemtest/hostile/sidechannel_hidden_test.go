@@ -125,7 +125,7 @@ func answered(response *http.Response, body string, id tower.ID) string {
 	fmt.Fprintln(&text, response.Status)
 	for _, name := range slices.Sorted(maps.Keys(response.Header)) {
 		switch value := response.Header[name]; name {
-		case "Date":
+		case "Date", "X-Request-Id":
 		case "Content-Security-Policy": // it has a nonce
 			fmt.Fprintln(&text, name, len(value[0]))
 		case "Content-Length": // that of the body below, where a caller may have removed times
