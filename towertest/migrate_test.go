@@ -4,19 +4,16 @@ package towertest
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -24,6 +21,7 @@ import (
 
 	"github.com/towerkit/tower"
 	"github.com/towerkit/tower/internal/server"
+	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -33,7 +31,7 @@ type (
 		tower.Record
 		Title  string `json:"title" tower:"index"`
 		Views  string `json:"views" tower:"index"`
-		Author string `json:"author"`
+		Author string `json:"author" tower:"index"`
 		Draft  bool   `json:"draft"`
 	}
 	newArticle struct {
@@ -41,7 +39,7 @@ type (
 		Headline string `json:"headline" tower:"index"`
 		Views    int    `json:"views" tower:"index"`
 		First    string `json:"first" tower:"private"`
-		Last     string `json:"last"`
+		Last     string `json:"last" tower:"index"`
 		Slug     string `json:"slug" tower:"unique"`
 	}
 )
@@ -63,6 +61,7 @@ func slug(title string, id tower.ID) string { return strings.ToLower(title) + "-
 const (
 	migrateData  = "TOWER_TEST_MIGRATE_DATA"  // the file that a process migrates
 	migrateCalls = "TOWER_TEST_MIGRATE_CALLS" // the call of a step in which it dies; 0: none
+	migrateNaive = "TOWER_TEST_MIGRATE_NAIVE" // not empty: the migrations have other ids, so that nothing has been prepared for them
 )
 
 // migrations returns the migrations of the newer build. The process dies in a call of one
@@ -72,11 +71,11 @@ func articleMigrations() []tower.Migration {
 	calls, _ := strconv.ParseInt(os.Getenv(migrateCalls), 10, 64)
 	left.Store(calls)
 	return []tower.Migration{
-		{ID: "1", Steps: []tower.Step{
+		{ID: os.Getenv(migrateNaive) + "1", Steps: []tower.Step{
 			tower.Rename("articles", "title", "headline"),
 			tower.Retype("articles", "views", strconv.Atoi),
 		}},
-		{ID: "2", Steps: []tower.Step{
+		{ID: os.Getenv(migrateNaive) + "2", Steps: []tower.Step{
 			tower.Each("articles", func(a *tower.StoredRecord) error {
 				if left.Add(-1) == 0 {
 					_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
@@ -99,94 +98,51 @@ func articleMigrations() []tower.Migration {
 	}
 }
 
-type articleSession struct{ *tower.Connection }
-
-type articles struct{ *articleSession }
-
-func (articles) All(context.Context, struct{}) (tower.Scope[oldArticle], error) {
-	return oldArticles.Where(tower.Is(&oldArticles.Fields.Draft, false)).Asc(&oldArticles.Fields.Title), nil
-}
-
-func (articles) Top(context.Context, struct{}) (tower.Scope[oldArticle], error) {
-	return oldArticles.All().Desc(&oldArticles.Fields.Views).Limit(20), nil
-}
-
-func articlesConfig(data string, newer bool) tower.Config {
-	r := tower.NewRouter(func(_ context.Context, c *tower.Connection) (*articleSession, error) { return &articleSession{c}, nil })
-	config := tower.Config{Name: "articles", Env: "production", Data: data, Routes: r, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})), Quiet: true}
-	if newer {
-		config.Models, config.Migrations = []tower.AnyModel{newArticles}, articleMigrations()
-		return config
-	}
-	mounted := tower.Mount(r, "articles", func(s *articleSession) *articles { return &articles{s} })
-	tower.Cursor(mounted, "all", (*articles).All)
-	tower.Cursor(mounted, "top", (*articles).Top)
-	config.Models = []tower.AnyModel{oldArticles}
-	return config
-}
-
 // TestAKilledMigration migrates the records of an application that serves, by a process
-// that is killed at random calls of its steps, again and again, while writers change the
-// records and clients hold cursors. The older build must serve exactly what it did. Then
-// the newer build opens the file, and is killed in the same way, until it has succeeded:
-// every record must be what one naive run makes of it.
+// that is killed at random, again and again, while clients hold cursors, read and write. The
+// older build must serve exactly what it did. Then the newer build opens the file, and is
+// killed in the same way, until it has succeeded: every record must be what one naive run
+// makes of it, to the byte, and clients that come back hold what a fresh query returns.
 //
-// TOWER_TEST_KILLS and TOWER_TEST_RECORDS set how often and how much, TOWER_TEST_SEED
-// makes the same decisions again.
+// TOWER_TEST_RECORDS=1000000 TOWER_TEST_KILLS=200 TOWER_TEST_CLIENTS=100 is the full size.
+// TOWER_TEST_SEED makes the same decisions again.
 func TestAKilledMigration(t *testing.T) {
-	kills, records := number(t, "TOWER_TEST_KILLS", 10), number(t, "TOWER_TEST_RECORDS", 2000)
+	kills, records, clients := number(t, "TOWER_TEST_KILLS", 12), number(t, "TOWER_TEST_RECORDS", 2000), number(t, "TOWER_TEST_CLIENTS", 20)
 	seed := uint64(number(t, "TOWER_TEST_SEED", int(time.Now().UnixNano())))
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
 	folder := t.TempDir()
 	t.Setenv("TOWER_FOLDER", folder)
 	t.Setenv("TOWER_SECRET", "x8ZQm2n5T7v9W1c3R4b6H0j8K2l5P7dF")
-	data := filepath.Join(folder, "articles.db")
+	m := &migrating{t: t, random: random, data: filepath.Join(folder, "articles.db")}
 
-	app, end := Serve(t, articlesConfig(data, false))
+	app, end := Serve(t, articlesConfig(m.data, false))
 	if err := app.OpenControl(); err != nil {
 		t.Fatal(err)
 	}
-	ids := createArticles(t, app, random, records)
-	client := app.Connect(t, "")
-	held := []*Cursor{client.Open("articles.all", nil), client.Open("articles.top", nil)}
-
-	writing, stop := context.WithCancel(t.Context())
-	var writers sync.WaitGroup
-	slowest := make([]time.Duration, 3)
-	for i := range slowest {
-		own := rand.New(rand.NewPCG(seed, uint64(i)+1))
-		writers.Go(func() {
-			slowest[i] = changeArticles(t, writing, app, own, ids[i*len(ids)/len(slowest):(i+1)*len(ids)/len(slowest)])
-		})
-	}
-	killed := 0
-	for range kills {
-		if report := migrateIn(t, data, 1+random.IntN(records*3/2), 0); report == nil {
+	createArticles(t, app, random, records)
+	r := newReaders(t, app, clients, seed)
+	began := time.Now()
+	for killed, tries := 0, 0; killed < kills; tries++ {
+		calls, after := 1+random.IntN(2+2*records/kills), time.Duration(0)
+		if random.IntN(3) == 0 {
+			calls, after = 0, time.Duration(random.Int64N(int64(time.Second)+int64(records)*int64(3*time.Microsecond)))
+		}
+		if m.run(calls, after) == nil {
 			killed++
-		} else if report.Refused != "" || !report.Running {
+		}
+		if tries == kills/2 {
+			r.judge()
+		}
+	}
+	if random.IntN(2) == 0 || records > 100_000 { // otherwise the newer build has to prepare records as it opens the file
+		if report := m.run(0, 0); report == nil || report.Refused != "" || !report.Running {
 			t.Fatalf("%+v", report)
 		}
 	}
-	stop()
-	writers.Wait()
-	if random.IntN(2) == 0 { // otherwise the newer build has to prepare records as it opens the file
-		report := migrateIn(t, data, 0, 0)
-		if report == nil || report.Refused != "" || !report.Running {
-			t.Fatalf("%+v", report)
-		}
-	}
-	fresh := app.Connect(t, "")
-	for _, cursor := range held {
-		now := fresh.Open(cursor.Name(), nil)
-		cursor.Await(func(ids []string) bool { return slices.Equal(ids, now.IDs()) })
-		for _, id := range now.IDs() {
-			var a, b oldArticle
-			if !cursor.Record(id, &a) || !now.Record(id, &b) || a != b {
-				t.Errorf("%s: a client holds %+v, and a new one %+v", cursor.Name(), a, b)
-			}
-		}
-	}
+	prepared := time.Since(began)
+	r.pause()
+	r.judge()
 	want := map[tower.ID]newArticle{}
 	all, err := oldArticles.All().Records(t.Context(), app)
 	if err != nil {
@@ -196,25 +152,14 @@ func TestAKilledMigration(t *testing.T) {
 		want[a.ID] = migrated(a)
 	}
 	end()
+	r.close()
 
-	// Without the older build: the same, and the cutover.
-	inOpening := 0
-	for range kills {
-		calls := 1 + random.IntN(records)
-		if random.IntN(2) == 0 {
-			calls = 0
-		}
-		report := migrateIn(t, data, calls, 1+time.Duration(random.Int64N(int64(cutoverTime))))
-		if report != nil {
-			if len(report.Migrated) != 2 {
-				t.Fatalf("%+v", report)
-			}
-			break
-		}
-		inOpening++
-	}
-	app, end = Serve(t, articlesConfig(data, true))
-	defer end()
+	naive := m.naive()
+	m.alone()
+	began = time.Now()
+	app, end = Serve(t, articlesConfig(m.data, true))
+	defer func() { end() }()
+	opened := time.Since(began)
 	got, err := newArticles.All().Records(t.Context(), app)
 	if err != nil || len(got) != len(want) {
 		t.Fatalf("%d records, not %d: %v", len(got), len(want), err)
@@ -227,75 +172,87 @@ func TestAKilledMigration(t *testing.T) {
 	if err := server.AppOf(app.App).Store().Check(t.Context()); err != nil {
 		t.Error(err)
 	}
-	t.Logf("%d records; killed %d times beside the older build, %d times without it; the slowest write took %s", len(got), killed, inOpening, slices.Max(slowest))
-}
-
-func createArticles(t *testing.T, app *App, random *rand.Rand, n int) (ids []tower.ID) {
-	for len(ids) < n {
-		err := app.Transaction(t.Context(), func(tx *tower.Tx) error {
-			for range min(1000, n-len(ids)) {
-				a := someArticle(random)
-				if err := oldArticles.Create(t.Context(), tx, a); err != nil {
-					return err
-				}
-				ids = append(ids, a.ID)
-			}
-			return nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+	if digest, err := server.AppOf(app.App).Store().Digest(t.Context(), server.AppOf(app.App).Store().Seq()); err != nil || digest != naive {
+		t.Errorf("the records are not those of one run that nobody killed: %v", err)
 	}
-	return ids
-}
-
-func someArticle(random *rand.Rand) *oldArticle {
-	return &oldArticle{Title: fmt.Sprintf("Title %d", random.IntN(1000)), Views: strconv.Itoa(random.IntN(100)),
-		Author: fmt.Sprintf("A%d B%d", random.IntN(50), random.IntN(50)), Draft: random.IntN(2) == 0}
-}
-
-// changeArticles writes until ctx ends. It returns how long the slowest write took.
-func changeArticles(t *testing.T, ctx context.Context, app *App, random *rand.Rand, ids []tower.ID) (slowest time.Duration) {
-	for ctx.Err() == nil {
-		began := time.Now()
-		var err error
-		switch i := random.IntN(len(ids)); random.IntN(5) {
-		case 0:
-			a := someArticle(random)
-			if err = oldArticles.Create(t.Context(), app, a); err == nil {
-				ids = append(ids[:len(ids):len(ids)], a.ID)
-			}
-		case 1:
-			if err = oldArticles.Delete(t.Context(), app, ids[i]); err == nil && len(ids) > 1 {
-				ids = slices.Delete(slices.Clone(ids), i, i+1)
-			}
-		default:
-			_, err = oldArticles.Update(t.Context(), app, ids[i], func(a *oldArticle) error {
-				header := a.Record
-				*a = *someArticle(random)
-				a.Record = header
-				return nil
-			})
-		}
-		if err != nil {
-			t.Error(err)
-			return slowest
-		}
-		slowest = max(slowest, time.Since(began))
+	info, err := os.Stat(m.data)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return slowest
+	r.comeBack(app)
+	r.judge()
+	r.close()
+	t.Logf("%d records, %d clients; killed %d times beside the older build in %s, and %d times without it; it opened in %s at last; %d writes, the slowest took %s; at most %d MB of memory; the file has %d MB",
+		len(got), clients, kills, prepared.Round(time.Millisecond), m.killedAlone, opened.Round(time.Millisecond), r.writes.Load(), time.Duration(r.slowest.Load()), m.memory>>10, info.Size()>>20)
 }
 
-// cutoverTime is about how long the newer build takes from its first word to its last.
-const cutoverTime = 300 * time.Millisecond
+// A migrating runs migrations in processes that it kills.
+type migrating struct {
+	t           *testing.T
+	random      *rand.Rand
+	data        string
+	killedAlone int
+	memory      int64 // the most that a process has had, in KB
+}
 
-// migrateIn migrates in a process of its own, which dies in a call of a step, 0 for none,
-// or some time after it has said something, 0 for never. It returns its report, nil if it
-// has died.
-func migrateIn(t *testing.T, data string, calls int, after time.Duration) *wire.MigrationReport {
+// alone has the newer build open the file, without the older one, and kills it until one
+// process has come to its end.
+func (m *migrating) alone() {
+	for longest := 300 * time.Millisecond; ; longest += longest / 3 {
+		if report := m.run(0, 1+time.Duration(m.random.Int64N(int64(longest)))); report != nil {
+			if len(report.Migrated) != 2 {
+				m.t.Fatalf("%+v", report)
+			}
+			return
+		}
+		m.killedAlone++
+	}
+}
+
+// naive returns the digest of what one run makes of the file, which nobody kills and for which
+// nothing has been prepared.
+func (m *migrating) naive() string {
+	m.t.Helper()
+	copied := *m
+	copied.data += ".naive"
+	from, err := os.Open(m.data)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	defer from.Close()
+	to, err := os.OpenFile(copied.data, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o600)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	_, err = io.Copy(to, from)
+	if err := errors.Join(err, to.Close()); err != nil {
+		m.t.Fatal(err)
+	}
+	defer os.Remove(copied.data)
+	began := time.Now()
+	if report := copied.run(0, 0, migrateNaive+"=naive"); report == nil || len(report.Migrated) != 2 {
+		m.t.Fatalf("%+v", report)
+	}
+	m.t.Logf("one run that nobody kills takes %s", time.Since(began).Round(time.Millisecond))
+	file, err := store.OpenFile(copied.data)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	digest, err := file.Digest(m.t.Context())
+	if err := errors.Join(err, file.Close()); err != nil {
+		m.t.Fatal(err)
+	}
+	return digest
+}
+
+// run migrates in a process of its own, which dies in a call of a step, 0 for none, or some
+// time after it has started, 0 for never. It returns its report, nil if it has died.
+func (m *migrating) run(calls int, after time.Duration, environ ...string) *wire.MigrationReport {
+	t := m.t
 	t.Helper()
 	child := exec.CommandContext(t.Context(), os.Args[0])
-	child.Env = append(os.Environ(), migrateData+"="+data, migrateCalls+"="+strconv.Itoa(calls), "TOWER_MIGRATE=run")
+	child.Env = append(os.Environ(), migrateData+"="+m.data, migrateCalls+"="+strconv.Itoa(calls), "TOWER_MIGRATE=run")
+	child.Env = append(child.Env, environ...)
 	child.Stderr = t.Output()
 	out, err := child.StdoutPipe()
 	if err == nil {
@@ -304,25 +261,53 @@ func migrateIn(t *testing.T, data string, calls int, after time.Duration) *wire.
 	if err != nil {
 		t.Fatal(err)
 	}
+	if after > 0 {
+		defer time.AfterFunc(after, func() { _ = child.Process.Kill() }).Stop()
+	}
 	var report *wire.MigrationReport
-	var death *time.Timer
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		var line wire.MigrationLine
-		if err := json.Unmarshal(lines.Bytes(), &line); err != nil || line.Error != "" {
-			t.Fatalf("%s: %v", lines.Text(), err)
+		if json.Unmarshal(lines.Bytes(), &line) != nil {
+			break // it died in the middle of a line
+		}
+		if line.Error != "" {
+			t.Fatal(line.Error)
 		}
 		if line.Report != nil {
 			report = line.Report
-		} else if after > 0 && death == nil {
-			death = time.AfterFunc(after, func() { _ = child.Process.Kill() })
 		}
 	}
+	_, _ = io.Copy(io.Discard, out)
 	err = child.Wait()
-	if death != nil {
-		death.Stop()
+	if usage, ok := child.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		m.memory = max(m.memory, usage.Maxrss)
 	}
 	if status, ok := child.ProcessState.Sys().(syscall.WaitStatus); report == nil && (!ok || status.Signal() != syscall.SIGKILL) {
 		t.Fatalf("the migration ended by itself: %v", err)
 	}
 	return report
+}
+
+func createArticles(t *testing.T, app *App, random *rand.Rand, n int) {
+	t.Helper()
+	for made := 0; made < n; {
+		err := app.Transaction(t.Context(), func(tx *tower.Tx) error {
+			for range min(1000, n-made) {
+				a := someArticle(random)
+				if err := oldArticles.Create(t.Context(), tx, a); err != nil {
+					return err
+				}
+				made++
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func someArticle(random *rand.Rand) *oldArticle {
+	return &oldArticle{Title: fmt.Sprintf("Title %d", random.IntN(1000)), Views: strconv.Itoa(random.IntN(100)),
+		Author: someAuthor(random), Draft: random.IntN(2) == 0}
 }
