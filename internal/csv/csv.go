@@ -37,17 +37,17 @@ func (r *Reader) Line() int { return r.line }
 type SyntaxError struct {
 	Line    int
 	Problem string
+	Row     bool // the row alone cannot be used, and Read goes on after it
 }
 
 func (e *SyntaxError) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Problem) }
 
 func (r *Reader) misread(line int, format string, args ...any) error {
-	return &SyntaxError{line, fmt.Sprintf(format, args...)}
+	return &SyntaxError{Line: line, Problem: fmt.Sprintf(format, args...)}
 }
 
 // Read returns the cells of the next row, which belong to the caller. After the last row it
-// returns [io.EOF]. After a [*SyntaxError] for a row with too many or too few cells it goes on
-// with the next row; after any other error it must not be called again.
+// returns [io.EOF]. After an error it must not be called again, except one of a row alone.
 func (r *Reader) Read() ([]string, error) {
 	if !r.begun {
 		r.begun = true
@@ -63,7 +63,7 @@ func (r *Reader) Read() ([]string, error) {
 		r.cells = len(row)
 	}
 	if len(row) != r.cells {
-		return nil, r.misread(r.line, "it has %d cells, and the first row has %d", len(row), r.cells)
+		return nil, &SyntaxError{r.line, fmt.Sprintf("it has %d cells, and the first row has %d", len(row), r.cells), true}
 	}
 	return row, nil
 }

@@ -15,19 +15,30 @@ import (
 // store fills, and for each value of the wrong type; a field with a problem keeps its
 // value. Assign may set the id, for a record that has not been created yet.
 func (m *Model) Assign(record any, data []byte) *Problems {
-	problems := &Problems{}
 	var values map[string]json.RawMessage
 	if err := json.Unmarshal(data, &values); err != nil || values == nil {
+		problems := &Problems{}
 		problems.Add("", "is not a JSON object")
 		return problems
 	}
+	return m.assign(record, values, false)
+}
+
+// AssignStored is like Assign, for the members of a record that was stored before: it sets
+// the fields that the store fills, too.
+func (m *Model) AssignStored(record any, values map[string]json.RawMessage) *Problems {
+	return m.assign(record, values, true)
+}
+
+func (m *Model) assign(record any, values map[string]json.RawMessage, stored bool) *Problems {
+	problems := &Problems{}
 	for name, value := range values {
 		f := m.byName[name]
 		if f == nil {
-			problems.Add(name, m.unknown(name))
+			problems.Add(name, m.Unknown(name))
 			continue
 		}
-		if m.IsHeader(f) && name != "id" {
+		if m.IsHeader(f) && name != "id" && !stored {
 			problems.Add(name, "is set by the store")
 			continue
 		}
@@ -56,7 +67,11 @@ func (m *Model) set(record any, f *Field, value json.RawMessage) *ValueError {
 	return err
 }
 
-func (m *Model) unknown(name string) string {
+// Accepts reports whether a field can have a value.
+func (m *Model) Accepts(f *Field, value json.RawMessage) bool { return m.set(m.New(), f, value) == nil }
+
+// Unknown returns the problem of a name that is no field's: it follows the name.
+func (m *Model) Unknown(name string) string {
 	if near := m.Nearest(name, m.Fields); near != "" {
 		return fmt.Sprintf("is not a field of %s; did you mean %s?", m.Type, near)
 	}

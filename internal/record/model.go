@@ -133,7 +133,7 @@ func (m *Model) addGroups() error {
 				f := m.byName[member]
 				switch {
 				case f == nil:
-					return fmt.Errorf("field %s: unique=%s names %q, which %s", owner.GoName, name, member, m.unknown(member))
+					return fmt.Errorf("field %s: unique=%s names %q, which %s", owner.GoName, name, member, m.Unknown(member))
 				case f.Kind >= List:
 					return fmt.Errorf("field %s: unique=%s: %s cannot be unique", owner.GoName, name, f.Kind.withArticle())
 				case slices.Contains(group.Fields, f):

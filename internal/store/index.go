@@ -128,3 +128,31 @@ func (t *table) moves(dst []move, c *Change) []move {
 	}
 	return dst
 }
+
+// A UniqueKey is what a record has alone, by a unique field or a group of fields.
+type UniqueKey struct {
+	Index  string // names the field or the group
+	Number int    // of the field in Model.Indexes, or after these of the group in Model.Groups
+	Key    []byte
+	Holder record.ID // the record that has it; "" if none does
+
+	index *index
+}
+
+// AddTaken adds the problem that another record has the key.
+func (u *UniqueKey) AddTaken(problems *record.Problems) { u.index.addTaken(problems) }
+
+// UniqueKeys returns the unique keys of a record, which need not be in the store.
+func (s *Snapshot) UniqueKeys(image *record.Image) (keys []UniqueKey, err error) {
+	t, err := s.table(image.Model)
+	if err != nil {
+		return nil, err
+	}
+	for n, x := range t.indexes {
+		if e := x.entry(image); e.value != nil {
+			holder := s.btx.Bucket(x.bucket).Get(e.key)
+			keys = append(keys, UniqueKey{Index: string(x.bucket), Number: n, Key: e.key, Holder: record.ID(holder), index: x})
+		}
+	}
+	return keys, nil
+}

@@ -25,6 +25,7 @@ type Tx struct {
 	attempt   *Attempt // the run that the transaction belongs to, or nil
 	ended     bool
 	restoring map[record.Key]bool // the records that Undo is about to create again
+	awaited   Awaited             // not nil while Import runs
 
 	forked *forked // nil if it is not a fork
 }
@@ -101,6 +102,14 @@ func (tx *Tx) View(ctx context.Context, fn func(*Snapshot) error) error {
 // If the record breaks a rule, or its ID is taken or invalid, Create returns a
 // [*record.InvalidError] and leaves rec unchanged.
 func (tx *Tx) Create(m *record.Model, rec any) (image *record.Image, err error) {
+	return tx.create(m, rec, func(header *record.Record) {
+		header.CreatedAt = tx.store.now()
+		header.UpdatedAt = header.CreatedAt
+	})
+}
+
+// create adds rec, whose times date sets.
+func (tx *Tx) create(m *record.Model, rec any, date func(*record.Record)) (image *record.Image, err error) {
 	if tx.ended {
 		return nil, errEnded
 	}
@@ -121,8 +130,7 @@ func (tx *Tx) Create(m *record.Model, rec any) (image *record.Image, err error) 
 	if err := tx.claim(m, header, problems); err != nil {
 		return nil, err
 	}
-	header.CreatedAt = tx.store.now()
-	header.UpdatedAt = header.CreatedAt
+	date(header)
 	if image, err = tx.freezeValid(m, rec, nil, nil, problems); err != nil {
 		return nil, err
 	}
@@ -131,6 +139,28 @@ func (tx *Tx) Create(m *record.Model, rec any) (image *record.Image, err error) 
 	}
 	tx.put(m, header.ID, image)
 	return image, nil
+}
+
+// Awaited reports whether a record that a field refers to, and that does not exist, is
+// about to be created.
+type Awaited func(f *record.Field, id record.ID) bool
+
+// Import is like Create, for a record that was stored elsewhere: it keeps the times that the record
+// has, and a reference may lead to a record that is awaited.
+func (tx *Tx) Import(m *record.Model, rec any, awaited Awaited) (image *record.Image, err error) {
+	tx.awaited = awaited
+	defer func() { tx.awaited = nil }()
+	return tx.create(m, rec, func(header *record.Record) {
+		if header.CreatedAt.IsZero() {
+			header.CreatedAt = tx.store.now()
+		}
+		if header.UpdatedAt.IsZero() {
+			header.UpdatedAt = header.CreatedAt
+		}
+		for _, at := range [...]*time.Time{&header.CreatedAt, &header.UpdatedAt} {
+			*at = at.UTC().Truncate(time.Microsecond)
+		}
+	})
 }
 
 // claim gives a new record an ID, or adds a problem if the record's own is not free.
@@ -283,7 +313,7 @@ func (tx *Tx) checkField(f *record.Field, image, before *record.Image, problems 
 		return nil
 	}
 	referred, err := tx.get(to, id, true)
-	if err == nil && referred == nil {
+	if err == nil && referred == nil && (tx.awaited == nil || !tx.awaited(f, id)) {
 		problems.Add(f.Name, "does not exist")
 	}
 	return err

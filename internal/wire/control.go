@@ -43,6 +43,7 @@ const (
 	DoCheck       = "check"       // → []string, what is wrong with the store's file; no commit is made meanwhile
 	DoCopy        = "copy"        // Key, the path of a file that does not exist → Copied; the file is a copy of the store
 	DoCompact     = "compact"     // → Compacted; events with Progress meanwhile
+	DoImport      = "import"      // In, an Import → Imported; events with Progress meanwhile
 	DoDigest      = "digest"      // Key, a seq → a hash of all records after that commit
 	DoArchive     = "archive"     // → Archived, or null without an archive
 	DoWait        = "wait"        // Key, a seq → null once every cursor has reached it

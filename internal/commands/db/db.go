@@ -28,7 +28,7 @@ func New(find commands.Find) *cobra.Command {
 			return cmd.Help()
 		},
 	}
-	cmd.AddCommand(newBackup(find), newRestore(find), newDrill(find), newCheck(find), newCompact(find), newExport(find), newStatus(find), newMigrate(find))
+	cmd.AddCommand(newBackup(find), newRestore(find), newDrill(find), newCheck(find), newCompact(find), newExport(find), newImport(find), newStatus(find), newMigrate(find))
 	return cmd
 }
 
@@ -117,6 +117,17 @@ func compact(ctx context.Context, app *commands.Application, env string, progres
 	defer client.Close()
 	err = doReporting(ctx, client, wire.ControlRequest{Do: wire.DoCompact}, &sizes, report)
 	return sizes, err
+}
+
+// connectedIn is like [commands.Find.Connected], for commands that write: the application must
+// not run in another environment.
+func connectedIn(find commands.Find, cmd *cobra.Command, env string, do func(*control.Client) error) error {
+	return find.Connected(cmd, env, func(client *control.Client) error {
+		if running := client.Hello().Env; running != env {
+			return cli.Hinted(fmt.Errorf("the application runs in %s, not in %s", running, env), "name that with --env "+running+", or stop the application first")
+		}
+		return do(client)
+	})
 }
 
 // doReporting is like [control.Client.Do], and reports how far the request has come.

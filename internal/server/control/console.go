@@ -233,6 +233,8 @@ func (c *console) dispatch(ctx context.Context, req *wire.ControlRequest) (any, 
 		return c.copyStore(req.Key)
 	case wire.DoCompact:
 		return c.compact(ctx, req)
+	case wire.DoImport:
+		return c.importFiles(ctx, req)
 	case wire.DoDigest:
 		return c.digest(ctx, req.Key)
 	case wire.DoArchive:

@@ -31,17 +31,22 @@ func (c *console) copyStore(path string) (*wire.Copied, error) {
 
 // compact replaces the store's file by one without unused pages.
 func (c *console) compact(ctx context.Context, req *wire.ControlRequest) (*wire.Compacted, error) {
-	var reported time.Time
-	sizes, err := c.app.Store().Compact(ctx, func(done, total int64) {
-		if time.Since(reported) >= progressEvery {
-			reported = time.Now()
-			c.reply(wire.ControlReply{Event: &wire.ControlEvent{Progress: &wire.Progress{ID: req.ID, Done: done, Total: total}}})
-		}
-	})
+	sizes, err := c.app.Store().Compact(ctx, c.reporter(req))
 	if err != nil {
 		return nil, err
 	}
 	return &wire.Compacted{Before: sizes.Before, After: sizes.After}, nil
+}
+
+// reporter returns a function that tells the console how far a request has come.
+func (c *console) reporter(req *wire.ControlRequest) func(done, total int64) {
+	var reported time.Time
+	return func(done, total int64) {
+		if time.Since(reported) >= progressEvery {
+			reported = time.Now()
+			c.reply(wire.ControlReply{Event: &wire.ControlEvent{Progress: &wire.Progress{ID: req.ID, Done: done, Total: total}}})
+		}
+	}
 }
 
 const progressEvery = 100 * time.Millisecond
