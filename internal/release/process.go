@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/towerkit/tower/internal/private"
@@ -29,6 +30,7 @@ type process struct {
 	cmd     *exec.Cmd
 	conn    net.Conn
 	lines   chan string   // that it sends; closed when it hangs up
+	closed  chan struct{} // closed when it has closed the store, or has hung up
 	exited  chan struct{} // closed when it has exited
 }
 
@@ -46,7 +48,7 @@ func (s *Supervisor) start(ctx context.Context, version string, say func(string)
 		return nil, fmt.Errorf("start %s: %w", version, err)
 	}
 	defer listener.Close()
-	p := &process{version: version, started: time.Now(), lines: make(chan string, 16), exited: make(chan struct{})}
+	p := &process{version: version, started: time.Now(), lines: make(chan string, 16), closed: make(chan struct{}), exited: make(chan struct{})}
 	p.cmd = exec.Command(s.program(version))
 	p.cmd.Dir = s.Folder
 	p.cmd.Env = append(s.environ(), "TOWER_SUPERVISOR="+socket)
@@ -101,7 +103,11 @@ func (s *Supervisor) environ() []string {
 
 func (p *process) read() {
 	defer close(p.lines)
+	defer close(p.closed)
 	for scanner := bufio.NewScanner(p.conn); scanner.Scan(); {
+		if scanner.Text() == "closed" {
+			return // it says no more
+		}
 		select {
 		case p.lines <- scanner.Text():
 		default: // nobody waits for it any more
@@ -175,14 +181,24 @@ func (p *process) reason(err error) error {
 	return errors.New(p.version + ": " + p.cmd.ProcessState.String())
 }
 
-// stop ends the process, within a bound.
-func (p *process) stop() {
+// stop asks the process to end, and returns when it has closed its store, within a bound. It
+// exits in the background, which gone counts.
+func (p *process) stop(gone *sync.WaitGroup) {
 	_, _ = io.WriteString(p.conn, "stop\n") // if it is gone, it has stopped
+	bound := time.After(stopTime)
 	select {
+	case <-p.closed:
 	case <-p.exited:
-	case <-time.After(stopTime):
+	case <-bound:
+		p.kill()
 	}
-	p.kill()
+	gone.Go(func() {
+		select {
+		case <-p.exited:
+		case <-bound:
+		}
+		p.kill()
+	})
 }
 
 func (p *process) kill() {

@@ -36,8 +36,9 @@ type Supervisor struct {
 	Output  io.Writer                   // receives what the processes print
 	Log     *slog.Logger
 
-	current *process // nil: none, and it will be tried again
-	tried   int      // how often in a row a process has ended by itself
+	current *process       // nil: none, and it will be tried again
+	tried   int            // how often in a row a process has ended by itself
+	gone    sync.WaitGroup // processes that have been stopped, until they have exited
 }
 
 // healthTime is how long a release may take to become well after it has begun to serve.
@@ -86,8 +87,9 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	}
 	defer func() {
 		if s.current != nil {
-			s.current.stop()
+			s.current.stop(&s.gone)
 		}
+		s.gone.Wait()
 	}()
 	for {
 		select {
@@ -202,7 +204,7 @@ func (s *Supervisor) swap(ctx context.Context, version string, say func(string))
 	}
 	began := time.Now()
 	if s.current != nil {
-		s.current.stop()
+		s.current.stop(&s.gone)
 		s.current = nil
 	}
 	if err = next.open(ctx, say); err == nil {
@@ -212,7 +214,7 @@ func (s *Supervisor) swap(ctx context.Context, version string, say func(string))
 			s.Log.Info("serving", "release", version, "gap", gap)
 			return fmt.Sprintf("%s serves; clients waited %d ms", version, gap.Milliseconds()), s.point(version, was)
 		}
-		next.stop()
+		next.stop(&s.gone)
 	}
 	return "", s.back(ctx, was, version, err, say)
 }

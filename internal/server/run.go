@@ -56,8 +56,8 @@ func (a *App) Run(ctx context.Context, l Listen) error {
 }
 
 // supervised speaks the supervisor's protocol, a word on each line: the application sends
-// "ready ADDR", the supervisor "open", the application "serving" or "failed REASON", and
-// the supervisor "stop". Before it is ready, and before it serves, the application may
+// "ready ADDR", the supervisor "open", the application "serving" or "failed REASON",
+// the supervisor "stop", and the application "closed", when another process may open its store. Before it is ready, and before it serves, the application may
 // send "working TEXT" while it migrates records and "note JSON", a migrate.Note, and later "migrate" when a build that
 // could not start for its migrations may start.
 func (a *App) supervised(ctx context.Context, supervisor net.Conn, web *front.Front, l Listen) error {
@@ -112,6 +112,7 @@ func (a *App) supervised(ctx context.Context, supervisor net.Conn, web *front.Fr
 	if err != nil {
 		fmt.Fprintf(supervisor, "failed %s\n", oneLine(err.Error()))
 	}
+	fmt.Fprintln(supervisor, "closed")
 	return err
 }
 
@@ -148,29 +149,26 @@ func (a *App) serveUntil(ctx context.Context, web *front.Front, console func(*Ap
 	serving()
 	select {
 	case <-ctx.Done():
-		err = a.shutdown(server)
-		<-failed
 	case <-a.store.Failed():
-		err = errors.Join(a.store.Err(), a.shutdown(server))
-		<-failed
-	case <-a.workers.Failed():
-		err = a.shutdown(server)
-		<-failed
+		err = a.store.Err()
+	case <-a.workers.Failed(): // Close returns why
 	case err = <-failed:
 	}
-	return errors.Join(err, a.Close())
+	return errors.Join(err, a.shutdown(web), a.Close())
 }
 
 // shutdown lets running requests finish within drain. It does not wait for sockets.
-func (a *App) shutdown(server *http.Server) error {
+func (a *App) shutdown(web *front.Front) error {
 	ctx, cancel := context.WithTimeout(context.Background(), drain)
 	defer cancel()
 	a.setUnready(closing)
-	a.sockets.Close()
-	a.links.Close()
-	a.reads.Close()
-	if err := server.Shutdown(ctx); err != nil {
-		return errors.Join(fmt.Errorf("requests did not finish within %s", drain), server.Close())
+	err := web.Stop(ctx, func() {
+		a.sockets.Close()
+		a.links.Close()
+		a.reads.Close()
+	})
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("requests did not finish within %s", drain)
 	}
-	return nil
+	return err
 }

@@ -416,8 +416,10 @@ func TestClosingEndsEveryLink(t *testing.T) {
 	if d := s.event(); d.End == nil || d.End.Code != 1012 {
 		t.Errorf("a stream heard %+v", d)
 	}
-	if status, text := l.post("/_tower/poll", `{}`); status != 503 || !strings.Contains(text, "closing") {
-		t.Errorf("a closed application: %d %s", status, text)
+	for _, path := range []string{"/_tower/poll", "/_tower/stream"} {
+		if status, text := l.post(path, `{}`); status != 200 || !strings.Contains(text, `{"end":{"code":1012,`) {
+			t.Errorf("%s, late: %d %s", path, status, text)
+		}
 	}
 }
 

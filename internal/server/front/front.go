@@ -6,7 +6,6 @@ package front
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -52,6 +51,9 @@ type Front struct {
 	handed  bool
 	log     *slog.Logger
 	end     context.CancelFunc // ends what is asked of the authority; nil: there is none
+	visits  visits
+	servers []*http.Server // that Serve runs
+	served  chan struct{}  // closed when Serve accepts no more
 
 	mu     sync.Mutex
 	logged map[string]time.Time // when an error of the certificate of a domain was logged
@@ -60,7 +62,7 @@ type Front struct {
 // Open listens. A socket that systemd hands over is used in place of Addr; of two, the one
 // that is named http, or else the second, is used in place of HTTPAddr.
 func Open(o Options) (*Front, error) {
-	f := &Front{domains: o.Domains, handed: o.Handed, log: o.Log, logged: map[string]time.Time{}}
+	f := &Front{domains: o.Domains, handed: o.Handed, log: o.Log, served: make(chan struct{}), logged: map[string]time.Time{}}
 	if o.Handed {
 		if err := os.Setenv("LISTEN_PID", strconv.Itoa(os.Getpid())); err != nil {
 			return nil, fmt.Errorf("take over the sockets: %w", err)
@@ -157,33 +159,6 @@ func (f *Front) URL() string {
 		return "https://" + f.domains[0]
 	}
 	return "http://" + f.main.Addr().String()
-}
-
-// Serve serves requests until the server is shut down or closed, and returns its error. It
-// obtains certificates that are missing as soon as it begins.
-func (f *Front) Serve(server *http.Server) error {
-	if f.manager == nil {
-		return server.Serve(f.main)
-	}
-	config := f.manager.TLSConfig() // HTTP/2, and the challenges of the authority
-	config.MinVersion = tls.VersionTLS12
-	config.GetCertificate = f.certificate
-	server.TLSConfig = config
-	redirect := &http.Server{Handler: f.manager.HTTPHandler(http.HandlerFunc(f.redirect)), ReadHeaderTimeout: server.ReadHeaderTimeout, ReadTimeout: time.Minute, WriteTimeout: time.Minute, ErrorLog: server.ErrorLog}
-	var beside sync.WaitGroup
-	beside.Go(func() {
-		if err := redirect.Serve(f.plain); !errors.Is(err, http.ErrServerClosed) {
-			f.log.Error("plain HTTP is not redirected any more", "error", err)
-		}
-	})
-	beside.Go(f.obtain)
-	err := server.ServeTLS(f.main, "", "")
-	f.end()
-	if closing := redirect.Close(); closing != nil {
-		f.log.Error("close the redirects of plain HTTP", "error", closing)
-	}
-	beside.Wait()
-	return err
 }
 
 // Close ends listening.

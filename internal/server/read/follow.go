@@ -66,9 +66,7 @@ func (f *follower) End(code int, reason string) {
 // unless follow fails. returns is set if the client asks again, with another request.
 func (s *Server) follow(r *http.Request, q *wire.Request, returns bool) (*follower, error) {
 	f := &follower{conn: s.host.Accept(r), cursor: q.Open, returns: returns, messages: make(chan []byte, 1), ended: make(chan struct{})}
-	if err := s.add(f); err != nil {
-		return nil, err
-	}
+	s.add(f)
 	if err := f.conn.Join(f); err != nil {
 		s.remove(f)
 		return nil, err
@@ -86,6 +84,9 @@ func (s *Server) follow(r *http.Request, q *wire.Request, returns bool) (*follow
 				return nil, err
 			}
 		case <-f.ended:
+			if f.end.Code == outbox.CloseRestart {
+				return f, nil // the end is its first event
+			}
 			s.leave(f)
 			return nil, fault.Errorf(fault.Unavailable, "%s", f.end.Reason)
 		case <-r.Context().Done():

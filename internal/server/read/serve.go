@@ -28,6 +28,9 @@ const (
 	writeWait = 10 * time.Second // that a client has to accept an event
 )
 
+// restartReason is the reason to end streams when the server closes.
+const restartReason = "the server restarts; connect again"
+
 // A Host is the application that owns the cursors.
 type Host interface {
 	// Accept returns a new connection for the client that sent a request.
@@ -53,14 +56,14 @@ type Server struct {
 // New returns a server of a host's cursors.
 func New(host Host) *Server { return &Server{host: host, open: map[*follower]struct{}{}} }
 
-func (s *Server) add(f *follower) error {
+// add lets Close end a follower, at once if that was called.
+func (s *Server) add(f *follower) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return fault.Errorf(fault.Unavailable, "the server is closing")
+		f.End(outbox.CloseRestart, restartReason)
 	}
 	s.open[f] = struct{}{}
-	return nil
 }
 
 func (s *Server) remove(f *follower) {
@@ -69,13 +72,14 @@ func (s *Server) remove(f *follower) {
 	delete(s.open, f)
 }
 
-// Close ends all streams and waits for changes, and refuses new ones. It does not wait.
+// Close ends all streams and waits for changes, and those that come from now on. It does not
+// wait until they have ended.
 func (s *Server) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
 	for f := range s.open {
-		f.End(outbox.CloseRestart, "the server restarts; connect again")
+		f.End(outbox.CloseRestart, restartReason)
 	}
 }
 

@@ -34,7 +34,7 @@ func (s *Links) ServeStream(w http.ResponseWriter, r *http.Request) {
 
 	l.stream(http.NewResponseController(w))
 	defer l.stream(nil)
-	next, have := &wire.Delivery{Link: l.id}, uint64(0)
+	next, have := l.first(), uint64(0)
 	for err = l.write(w, next); err == nil && next.End == nil; err = l.write(w, next) {
 		have = max(have, next.Number)
 		if next, err = l.next(r.Context(), have, s.heartbeat); err != nil || r.Context().Err() != nil {
@@ -64,7 +64,7 @@ func (s *Links) ServePoll(w http.ResponseWriter, r *http.Request) {
 	if err == nil && poll.Link == "" {
 		var l *link
 		if l, err = s.add(s.host.Accept(r), "poll"); err == nil {
-			delivery.Link = l.id
+			delivery = l.first()
 		}
 	} else if err == nil {
 		delivery, err = s.poll(r, &poll)

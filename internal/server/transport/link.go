@@ -67,6 +67,16 @@ func (l *link) close(code int, reason string) {
 	l.leave()
 }
 
+// first returns the first delivery to the client.
+func (l *link) first() *wire.Delivery {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ending != nil {
+		return &wire.Delivery{End: l.ending}
+	}
+	return &wire.Delivery{Link: l.id}
+}
+
 // stream sets the response that messages are written to; nil: none.
 func (l *link) stream(out *http.ResponseController) {
 	l.mu.Lock()

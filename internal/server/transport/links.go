@@ -33,22 +33,32 @@ func NewLinks(host Host, limits Limits) *Links {
 		heartbeat: 15 * time.Second, maxPoll: 25 * time.Second, maxAbsence: 30 * time.Second, maxSilence: 5 * time.Minute}
 }
 
-// add joins a connection and opens a link for it.
+// add joins a connection and opens a link for it. After Close, the link ends at once, like those
+// that were open.
 func (s *Links) add(c Connection, kind string) (*link, error) {
 	l := &link{links: s, id: rand.Text(), kind: kind, conn: c}
+	closed, err := s.join(l)
+	if closed {
+		l.close(outbox.CloseRestart, restartReason)
+	}
+	return l, err
+}
+
+func (s *Links) join(l *link) (closed bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return nil, fault.Errorf(fault.Unavailable, "the server is closing")
+	if err := l.conn.Join(l); err != nil {
+		return false, err
 	}
-	if err := c.Join(l); err != nil {
-		return nil, err
-	}
-	s.open[l.id] = l
 	l.idle = time.AfterFunc(s.maxAbsence, func() {
 		s.begin(func() { s.remove(l, outbox.ClosePolicy, "the client was silent for too long") })
 	})
-	return l, nil
+	if s.closed {
+		l.idle.Stop()
+		return true, nil
+	}
+	s.open[l.id] = l
+	return false, nil
 }
 
 // get returns the open link with an id, nil if there is none.
@@ -105,8 +115,8 @@ func (s *Links) begin(fn func()) {
 	}
 }
 
-// Close ends every link with the advice to connect again, and refuses new ones. It does
-// not wait until they have ended.
+// Close ends every link with the advice to connect again, and those that are added from now on.
+// It does not wait until they have ended.
 func (s *Links) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -87,10 +87,21 @@ func (s *Sockets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	})
 	if !begun {
-		s.host.Fail(w, r, fault.Errorf(fault.Unavailable, "the server is closing"))
+		s.turnAway(hijacker{w, c}, r)
 		return
 	}
 	<-opened
+}
+
+// turnAway answers a client that comes after Close like those that were there before.
+func (s *Sockets) turnAway(w http.ResponseWriter, r *http.Request) {
+	conn, err := s.melody.Upgrader.Upgrade(w, r, nil)
+	if err != nil {
+		s.log.Debug("socket refused", "error", err)
+		return
+	}
+	_ = conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(outbox.CloseRestart, restartReason), time.Now().Add(time.Second))
+	_ = conn.Close() // the client connects again, whatever it has received
 }
 
 // A socketContext is the context of the request that a melody session keeps. It holds
@@ -166,8 +177,8 @@ func (s *Sockets) closing() bool {
 	return s.closed
 }
 
-// Close ends every socket with the advice to connect again, and refuses new ones. It
-// does not wait until they have ended.
+// Close ends every socket with the advice to connect again, and those that come from now on.
+// It does not wait until they have ended.
 func (s *Sockets) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

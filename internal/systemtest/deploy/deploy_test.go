@@ -22,6 +22,7 @@ import (
 
 	"github.com/towerkit/tower"
 	"github.com/towerkit/tower/internal/deploy"
+	"github.com/towerkit/tower/internal/server/front"
 	"github.com/towerkit/tower/internal/systemtest/freeport"
 	"github.com/towerkit/tower/internal/systemtest/protocol/notes"
 )
@@ -65,7 +66,7 @@ func serveIll(config tower.Config) error {
 	if err := app.Open(); err != nil {
 		return err
 	}
-	listener, err := net.FileListener(os.NewFile(3, "https"))
+	web, err := front.Open(front.Options{Handed: true})
 	if err != nil {
 		return err
 	}
@@ -77,10 +78,10 @@ func serveIll(config tower.Config) error {
 		}
 		served.ServeHTTP(w, r)
 	})}
-	go func() { _ = server.Serve(listener) }() // until it is shut down
+	go func() { _ = web.Serve(server) }() // until it is stopped
 	fmt.Fprintln(supervisor, "serving")
 	words.Scan() // stop
-	return errors.Join(server.Shutdown(context.Background()), app.Close())
+	return errors.Join(web.Stop(context.Background(), func() {}), app.Close())
 }
 
 // A site is a host with the notes.
@@ -209,6 +210,7 @@ func TestDeploysUnderLoad(t *testing.T) {
 	}
 	written := l.count()
 	until(t, "writing goes on", func() bool { return l.count() > written })
+	l.check()
 	l.end()
 	s.fails("dead", "it has no key of the payment service")
 	again := startLoad(t, s.url, 0, 1) // what the store has

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
@@ -26,13 +27,23 @@ import (
 type load struct {
 	t      *testing.T
 	url    string
-	cancel context.CancelFunc
-	work   sync.WaitGroup
+	quit   context.CancelFunc // ends the writers
+	cancel context.CancelFunc // ends all
+	writes sync.WaitGroup
+	reads  sync.WaitGroup
 
 	mu      sync.Mutex
-	written map[string]bool // titles of acknowledged notes
+	written map[string]note // acknowledged, by title
 	times   []sample
 	readers []*reader
+}
+
+// A note is what a writer sends and a reader receives.
+type note struct {
+	Title  string `json:"title"`
+	Likes  int    `json:"likes"`
+	Public bool   `json:"public"`
+	Serial int64  `json:"serial"`
 }
 
 type sample struct {
@@ -42,12 +53,13 @@ type sample struct {
 
 func startLoad(t *testing.T, url string, writers, readers int) *load {
 	ctx, cancel := context.WithCancel(t.Context())
-	l := &load{t: t, url: url, cancel: cancel, written: map[string]bool{}}
+	writing, quit := context.WithCancel(ctx)
+	l := &load{t: t, url: url, quit: quit, cancel: cancel, written: map[string]note{}}
 	t.Cleanup(l.end)
 	for range readers {
-		r := &reader{url: url, seen: map[string]int{}, opened: make(chan struct{})}
+		r := &reader{url: url, seen: map[note]int{}, opened: make(chan struct{})}
 		l.readers = append(l.readers, r)
-		l.work.Go(func() {
+		l.reads.Go(func() {
 			if err := r.run(ctx); err != nil {
 				t.Errorf("a socket: %v", err)
 			}
@@ -55,14 +67,16 @@ func startLoad(t *testing.T, url string, writers, readers int) *load {
 		<-r.opened
 	}
 	for i := range writers {
-		l.work.Go(func() { l.write(ctx, i) })
+		l.writes.Go(func() { l.write(writing, i) })
 	}
 	return l
 }
 
 func (l *load) end() {
+	l.quit()
+	l.writes.Wait() // each write is answered
 	l.cancel()
-	l.work.Wait()
+	l.reads.Wait()
 }
 
 // write creates notes, one after another. Each must be answered, also while releases change.
@@ -71,7 +85,8 @@ func (l *load) write(ctx context.Context, writer int) {
 	defer client.CloseIdleConnections()
 	for i := 0; ctx.Err() == nil; i++ {
 		title := fmt.Sprintf("%d-%d", writer, i)
-		body, _ := json.Marshal(map[string]string{"title": title})
+		sent := note{title, rand.IntN(100), i%2 == 0, rand.Int64N(1 << 50)}
+		body, _ := json.Marshal(sent)
 		request, err := http.NewRequest(http.MethodPost, l.url+"/notes", bytes.NewReader(body))
 		if err != nil {
 			l.t.Error(err)
@@ -93,10 +108,10 @@ func (l *load) write(ctx context.Context, writer int) {
 			continue
 		}
 		l.mu.Lock()
-		l.written[title] = true
+		l.written[title] = sent
 		l.times = append(l.times, sample{began, time.Since(began)})
 		l.mu.Unlock()
-		time.Sleep(10 * time.Millisecond) // the pace of a client
+		time.Sleep(25 * time.Millisecond) // the pace of a client
 	}
 }
 
@@ -123,22 +138,27 @@ func (l *load) count() int {
 	return len(l.written)
 }
 
-// check ends the writers and waits until each reader has all that was acknowledged, once.
+// check ends the writers, waits until each reader has what was acknowledged, and fails if one
+// has received anything else, or anything twice.
 func (l *load) check() {
 	l.t.Helper()
-	l.mu.Lock()
-	all := len(l.written)
-	l.mu.Unlock()
+	l.quit()
+	l.writes.Wait()
 	for i, r := range l.readers {
 		until(l.t, "a socket has every note", func() bool {
 			r.mu.Lock()
 			defer r.mu.Unlock()
-			return len(r.seen) >= all
+			for _, sent := range l.written {
+				if r.seen[sent] == 0 {
+					return false
+				}
+			}
+			return true
 		})
 		r.mu.Lock()
-		for title, times := range r.seen {
-			if times != 1 {
-				l.t.Errorf("socket %d received %s %d times", i, title, times)
+		for received, times := range r.seen {
+			if times != 1 || l.written[received.Title] != received {
+				l.t.Errorf("socket %d received %+v %d times; acknowledged was %+v", i, received, times, l.written[received.Title])
 			}
 		}
 		l.t.Logf("socket %d: %d notes, resumed %d times", i, len(r.seen), r.resumed)
@@ -154,7 +174,7 @@ type reader struct {
 
 	mu      sync.Mutex
 	since   string
-	seen    map[string]int // titles, with how often each was received
+	seen    map[note]int // how often each was received
 	resumed int
 }
 
@@ -182,9 +202,7 @@ func (r *reader) connect(ctx context.Context) error {
 		if first == "" {
 			frame = strings.Replace(frame, `,"since":""`, "", 1)
 		}
-		if err := conn.WriteMessage(websocket.TextMessage, []byte(frame)); err != nil {
-			return err
-		}
+		_ = conn.WriteMessage(websocket.TextMessage, []byte(frame)) // reading says why it fails
 	}
 	epoch := ""
 	for {
@@ -206,7 +224,7 @@ func (r *reader) connect(ctx context.Context) error {
 				At     string
 				Resync string
 				Error  json.RawMessage
-				Notes  []struct{ Title string }
+				Notes  []note
 			}
 			if err := json.Unmarshal(text, &frame); err != nil {
 				return fmt.Errorf("%w in %s", err, text)
@@ -225,8 +243,8 @@ func (r *reader) connect(ctx context.Context) error {
 			case frame.Seq > 0:
 				r.since = fmt.Sprintf("%s:%d", epoch, frame.Seq)
 			}
-			for _, note := range frame.Notes {
-				r.seen[note.Title]++
+			for _, received := range frame.Notes {
+				r.seen[received]++
 			}
 			r.mu.Unlock()
 			if err != nil {
