@@ -21,7 +21,7 @@ func (req *CallRequest) attempt(user record.ID) (*store.Attempt, error) {
 	}
 	key, err := record.ParseID(req.key)
 	if err != nil {
-		return nil, fault.Errorf(fault.BadRequest, "%q is not a valid key; use a ULID such as 01JDA7Q4Z3M8X2V6K9T5B1C0RW", req.key)
+		return nil, fault.Errorf(fault.BadRequest, "%q is not a valid key; use a new ULID for each call, such as %s", req.key, record.NewID()) // an example is copied
 	}
 	return store.NewAttempt(string(user), key, []byte(req.Route.Pattern()), []byte(req.Path.Encode()), req.Body, []byte(req.form.Encode()))
 }

@@ -2,12 +2,15 @@ package hostile
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/towerkit/tower"
+	"github.com/towerkit/tower/towertest"
 )
 
 // TestAKeyOfAnotherUserIsNoKey sends a call with the idempotency key of another user's call: it
@@ -36,6 +39,52 @@ func TestAKeyOfAnotherUserIsNoKey(t *testing.T) {
 				t.Errorf("%q with another's key:\n%s\nwith a new one:\n%s", who.user, withUsed, withFresh)
 			}
 		}
+	}
+}
+
+// TestAKeyOfAnotherVisitorTellsNothing sends the key of another visitor's call, which only who was
+// given it can know, and keys that are close to it. Visitors have nothing that separates them.
+func TestAKeyOfAnotherVisitorTellsNothing(t *testing.T) {
+	a := attack(t, notebook())
+	const body = `{"title":"of the first visitor"}`
+	ways := map[string]func(who attacker, key, body string) (status int, text string){
+		"HTTP": func(who attacker, key, body string) (int, string) {
+			response, text := who.request("POST", "/notes", body, "Idempotency-Key", key)
+			return response.StatusCode, text
+		},
+	}
+	for _, transport := range towertest.Transports() {
+		ways[transport] = func(who attacker, key, body string) (int, string) {
+			p := who.greet(transport)
+			defer p.leave()
+			answer := p.answer(1, fmt.Sprintf(`{"id":1,"call":"POST /notes","in":%s,"key":%q}`, body, key))
+			text, err := json.Marshal(answer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return answer.Status, string(text)
+		}
+	}
+	for name, say := range ways {
+		t.Run(name, func(t *testing.T) {
+			a := a.in(t)
+			key := string(tower.NewID())
+			status, text := say(a, key, body)
+			if status != http.StatusCreated {
+				t.Fatalf("%d %s", status, text)
+			}
+			_, id, _ := strings.Cut(text, `"id":"`)
+			id, _, _ = strings.Cut(id, `"`)
+			other := a.at("127.0.0.9")
+			if status, text := say(other, key, `{"title":"of the second visitor"}`); status != http.StatusConflict || strings.Contains(text, id) || strings.Contains(text, "first") {
+				t.Errorf("the key with another input: %d %s", status, text)
+			}
+			for _, close := range []string{key[:10] + strings.Repeat("0", 16), key[:10] + string(tower.NewID())[10:]} {
+				if status, text := say(other, close, body); status != http.StatusCreated || strings.Contains(text, id) || strings.Contains(text, "repeated") {
+					t.Errorf("a key that begins alike: %d %s", status, text)
+				}
+			}
+		})
 	}
 }
 
