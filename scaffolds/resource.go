@@ -1,6 +1,7 @@
 package scaffolds
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -34,7 +35,7 @@ type resource struct {
 	Fixtures []fixture // records that the test creates first
 }
 
-// A fixture is a record that another record requires.
+// A fixture is a record that another record refers to.
 type fixture struct {
 	Type, Model, Var string
 	Values           string // of its composite literal
@@ -82,10 +83,16 @@ func newResource(p *project, args []string) (*resource, error) {
 		}
 	}
 	for _, f := range r.Refs() {
-		if f.Required() {
-			if err := r.addFixture(*f.Ref, known); err != nil {
-				return nil, fmt.Errorf("field %s:ref:required: %w", f.name.snake(), err)
-			}
+		if !f.Required() && !p.isPlain(*f.Ref) {
+			continue // the test leaves the field empty
+		}
+		before := slices.Clone(r.Fixtures)
+		err := r.addFixture(*f.Ref, known)
+		if err != nil && f.Required() {
+			return nil, fmt.Errorf("field %s:ref:required: %w", f.name.snake(), err)
+		}
+		if err != nil {
+			r.Fixtures = before
 		}
 	}
 	return r, nil
@@ -182,15 +189,38 @@ func (r *resource) FixturesUse(pkg string) bool {
 }
 
 // Sample returns a valid input of Create: the required fields, or else the first
-// field.
+// field, and the refs to fixtures.
 func (r *resource) Sample() string {
 	var in []string
 	for i, f := range r.Fields {
-		if f.Required() || r.Required() == nil && i == 0 {
+		if f.Required() || r.Required() == nil && i == 0 || r.fixtureOf(f) != nil {
 			in = append(in, fmt.Sprintf("%q: %s", f.JSON, r.sample(f)))
 		}
 	}
 	return strings.Join(in, ", ")
+}
+
+// fixtureOf returns the fixture that a field refers to, nil if it refers to none.
+func (r *resource) fixtureOf(f field) *fixture {
+	i := slices.IndexFunc(r.Fixtures, func(n fixture) bool { return f.Ref != nil && n.collection == f.Ref.Collection })
+	if i < 0 {
+		return nil
+	}
+	return &r.Fixtures[i]
+}
+
+// Referred returns the fixtures that fields of the record refer to.
+func (r *resource) Referred() []fixture {
+	return slices.DeleteFunc(slices.Clone(r.Fixtures), func(n fixture) bool {
+		return !slices.ContainsFunc(r.Refs(), func(f field) bool { return f.Ref.Collection == n.collection })
+	})
+}
+
+// Keeps reports whether a fixture cannot be deleted while the record refers to it.
+func (r *resource) Keeps(n fixture) bool {
+	return slices.ContainsFunc(r.Stored, func(f field) bool {
+		return f.Ref != nil && f.Ref.Collection == n.collection && !f.private && cmp.Or(f.onDelete, "refuse") == "refuse"
+	})
 }
 
 func (r *resource) sample(f field) string {
@@ -208,14 +238,32 @@ func (r *resource) sample(f field) string {
 	case "time":
 		return `"2030-01-02T15:04:05Z"`
 	case "ref":
-		for _, n := range r.Fixtures {
-			if n.collection == f.Ref.Collection {
-				return n.Var + ".ID"
-			}
+		if n := r.fixtureOf(f); n != nil {
+			return n.Var + ".ID"
 		}
 		return `""`
 	}
 	return `"Hello"`
+}
+
+// plainRules are the rules that the values of fixtures follow.
+var plainRules = wordSet("required max omitempty omitzero oneof")
+
+// isPlain reports whether a fixture of a model is surely valid: the model is in models/, has
+// no rules but plain ones, and refers to nothing that it requires.
+func (p *project) isPlain(m model) bool {
+	text, err := p.read(m.file)
+	if m.file == "" || err != nil || strings.Contains(string(text), ") Validate(") {
+		return false
+	}
+	return !slices.ContainsFunc(m.fields, func(f modelField) bool {
+		for rule := range strings.SplitSeq(f.validate, ",") {
+			if name, _, _ := strings.Cut(rule, "="); name != "" && !plainRules[name] {
+				return true
+			}
+		}
+		return requires(f.validate) && (f.ref != "" || f.kind != "string" && f.kind != "time.Time")
+	})
 }
 
 // addFixture adds a fixture of a model, after the fixtures that it requires. above
