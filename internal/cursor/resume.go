@@ -29,15 +29,10 @@ func (e *Engine) loadResume(ctx context.Context, from *Resume, spec *Spec) (*res
 		return &resume{}, nil
 	}
 	if from.Seq > e.Seq() {
-		var newest uint64
-		if err := e.st.View(ctx, func(snap *store.Snapshot) error {
-			newest = snap.Seq()
-			return nil
-		}); err != nil {
-			return nil, err
-		}
-		if from.Seq > newest {
+		if err := e.st.Reach(ctx, from.Seq); errors.Is(err, store.ErrNoCommit) {
 			return &resume{resync: Epoch}, nil
+		} else if err != nil {
+			return nil, err
 		}
 		if err := e.Wait(ctx, from.Seq); err != nil {
 			return nil, err

@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -111,7 +112,7 @@ func parseWhere(m *record.Model, fields []*record.Field, data []byte) (query.Con
 
 // CursorRequest reads which cursor a client wants to open, and the position that it
 // resumes from. since is nil if it does not resume.
-func (a *App) CursorRequest(c *Connection, req *wire.Request) (cr *CursorRequest, since *ResumeFrom, err error) {
+func (a *App) CursorRequest(ctx context.Context, c *Connection, req *wire.Request) (cr *CursorRequest, since *ResumeFrom, err error) {
 	if req.Limit < 0 {
 		return nil, nil, fault.Errorf(fault.BadRequest, "limit is %d; it must not be negative", req.Limit)
 	}
@@ -146,7 +147,7 @@ func (a *App) CursorRequest(c *Connection, req *wire.Request) (cr *CursorRequest
 	if err != nil {
 		return nil, nil, err
 	}
-	if since, err = a.ResumeFrom(c, req.Since); since != nil {
+	if since, err = a.ResumeFrom(ctx, c, req.Since); since != nil {
 		since.resync = cmp.Or(since.resync, resync)
 	}
 	return cr, since, err

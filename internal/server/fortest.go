@@ -54,7 +54,7 @@ func Cursors(a *App) []*route.Route {
 // The error is the one that the client would receive.
 func SpecFor(ctx context.Context, a *App, user record.ID, request wire.Request) (cursor.Spec, error) {
 	s := (&Connection{app: a, user: user}).connect(ctx, &follower{})
-	cr, _, err := a.CursorRequest(s.Conn, &request)
+	cr, _, err := a.CursorRequest(ctx, s.Conn, &request)
 	if err == nil {
 		err = s.err
 	}

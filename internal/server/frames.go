@@ -257,7 +257,7 @@ func (c *Connection) handleOpen(ctx context.Context, req *wire.Request) error {
 	if region, err := c.app.sessions.OpenList(req.Live); req.Live != "" && err == nil && region.Cursor == "" {
 		return c.openRegion(ctx, req, region)
 	}
-	cr, since, err := c.app.CursorRequest(c, req)
+	cr, since, err := c.app.CursorRequest(ctx, c, req)
 	if err != nil {
 		return err
 	}

@@ -34,6 +34,9 @@ func (a *App) Health() health.Report {
 		}
 	}
 	fail(a.store.Err())
+	if err := a.store.Following(); err != nil {
+		report.Warnings = append(report.Warnings, fmt.Sprintf("the log that the nodes share cannot be read, and nothing can be written: %v", err))
+	}
 	fail(a.workers.Err())
 	if a.engine.Stopped() {
 		fail(errors.New("changes reach nobody: the cursors have stopped"))

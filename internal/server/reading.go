@@ -30,7 +30,7 @@ func (a *App) ReadCursor(r *http.Request, q *wire.Request, at string) (answer *w
 	}
 	defer read.end()
 	seq := a.store.Seq()
-	since, err := a.ResumeFrom(c, at)
+	since, err := a.ResumeFrom(ctx, c, at)
 	switch {
 	case err != nil:
 		return nil, err
@@ -47,7 +47,7 @@ func (a *App) ReadCursor(r *http.Request, q *wire.Request, at string) (answer *w
 	if rt := a.router.Cursors[q.Open]; rt != nil && !session.Allows(rt) { // before its input says which fields there are
 		return nil, errNotOpened(rt)
 	}
-	cr, _, err := a.CursorRequest(c, q)
+	cr, _, err := a.CursorRequest(ctx, c, q)
 	if err != nil {
 		return nil, err
 	}

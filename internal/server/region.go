@@ -114,7 +114,7 @@ func (c *Connection) openRegion(ctx context.Context, req *wire.Request, list ses
 	if err != nil {
 		return err
 	}
-	since, err := c.app.ResumeFrom(c, req.Since)
+	since, err := c.app.ResumeFrom(ctx, c, req.Since)
 	if err != nil {
 		return err
 	}

@@ -22,8 +22,8 @@ type ResumeFrom struct {
 }
 
 // ResumeFrom parses the position that a client resumes a cursor from. It returns nil for
-// an empty position.
-func (a *App) ResumeFrom(c *Connection, position string) (*ResumeFrom, error) {
+// an empty position. It waits until the store has the commit, if another has made it.
+func (a *App) ResumeFrom(ctx context.Context, c *Connection, position string) (*ResumeFrom, error) {
 	if position == "" {
 		return nil, nil
 	}
@@ -32,10 +32,13 @@ func (a *App) ResumeFrom(c *Connection, position string) (*ResumeFrom, error) {
 		return nil, fault.Errorf(fault.BadRequest, "since: %v", err)
 	}
 	since := &ResumeFrom{user: c.user, seq: seq}
-	if epoch != a.store.Epoch() || seq > a.store.Seq() {
-		since.resync = "epoch"
+	if epoch == a.store.Epoch() {
+		err = a.store.Reach(ctx, seq)
 	}
-	return since, nil
+	if epoch != a.store.Epoch() || errors.Is(err, store.ErrNoCommit) {
+		since.resync, err = "epoch", nil
+	}
+	return since, err
 }
 
 // loadResume returns what the client holds: the cursor's spec at the client's position,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/towerkit/tower/internal/record"
 	bolt "go.etcd.io/bbolt"
@@ -18,6 +19,7 @@ type batch struct {
 	head    head
 	since   uint64 // the newest commit before the batch
 	commits []Commit
+	newest  time.Time // at least the time of the newest commit, if others make some too
 }
 
 // check returns an error if p may not be committed after what the batch already
@@ -109,6 +111,9 @@ func (x *index) addTaken(problems *record.Problems) {
 // apply writes p, which has passed check, as the next commit.
 func (b *batch) apply(p *pending) (Commit, error) {
 	c := Commit{Seq: b.head.seq + 1, At: b.store.now(), By: p.by, Changes: p.changes}
+	if c.At.Before(b.newest) { // by another clock
+		c.At = b.newest
+	}
 	binary.BigEndian.PutUint64(p.entry, uint64(c.At.UnixMicro()))
 	for _, at := range p.versions {
 		binary.BigEndian.PutUint64(p.entry[at:], c.Seq)

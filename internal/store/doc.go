@@ -57,4 +57,13 @@
 // The newest commits are also kept in memory, so that feeds and recent states need
 // no reads. The log is bounded in bytes and in age. Each write removes a few old
 // commits. Reading a commit that is gone returns [ErrExpired].
+//
+// # A shared log
+//
+// Several stores may share a [Log], the one history of all their commits. Then the file
+// of each is a replica. The writer takes a turn for each group of transactions: while it
+// has the turn, nobody else can append; it takes in what others have appended, so its file
+// has the newest state, checks the group against the file as ever, and appends it. Between
+// turns it follows. So a store may be behind others, never beside them. [Store.Reach] waits
+// for a commit that another store has made.
 package store

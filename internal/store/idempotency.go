@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
@@ -121,8 +122,17 @@ func (s *Store) Applied(o *Attempt) (*Applied, error) {
 	if applied.request != o.request {
 		return nil, ErrOtherRequest
 	}
-	if waits && waiting.run == applied.run {
+	switch {
+	case waits && waiting.run == applied.run:
 		applied.Answer = waiting.data
+	case applied.Answer == nil && s.options.Log != nil: // it may have run in another store
+		call, err := s.options.Log.Answer(context.Background(), o.key)
+		if err != nil {
+			return nil, fmt.Errorf("read the answer of a call from the log: %w", err)
+		}
+		if known := decodeApplied(call); known != nil && known.run == applied.run {
+			applied.Answer = known.Answer
+		}
 	}
 	return applied, nil
 }

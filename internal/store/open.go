@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -21,6 +22,7 @@ type Options struct {
 	LogAge   time.Duration    // maximum age of a commit in the log; default 24 h
 	KeyAge   time.Duration    // how long it is known that a call took effect; default 24 h
 	Now      func() time.Time // the clock; default time.Now
+	Log      Log              // shared with other stores; nil: the file has the only log
 
 	// Migrate is called with the open file before it is brought in line with the models. It
 	// may call Remembered, Stale and Prepare of the store, and nothing else. It returns what
@@ -77,9 +79,16 @@ func Open(path string, o Options) (*Store, error) {
 		indexRun:    indexRun,
 		retryQueue:  make(chan struct{}, 1),
 		answers:     answers{waiting: map[string]waitingAnswer{}, wake: make(chan struct{}, 1)},
+		following:   following{asked: make(chan chan<- error)},
 	}
 	if err := s.addModels(); err != nil {
 		return nil, err
+	}
+	if s.options.Log != nil {
+		var err error
+		if s.epoch, err = s.options.Log.Begin(context.Background(), s.options.Models); err != nil {
+			return nil, fmt.Errorf("open the store %s: %w", path, err)
+		}
 	}
 	if err := s.openFile(); err != nil {
 		return nil, err
@@ -180,6 +189,14 @@ func (s *Store) openBolt() (err error) {
 	if err = s.read(checkFormat); err != nil {
 		return err
 	}
+	if err = s.read(s.checkReplica); err != nil {
+		return err
+	}
+	if s.options.Log != nil {
+		if err = s.beginReplica(); err != nil {
+			return err
+		}
+	}
 	var cutover *Cutover
 	if s.options.Migrate != nil {
 		if cutover, err = s.options.Migrate(s); err != nil {
@@ -197,12 +214,18 @@ func (s *Store) openBolt() (err error) {
 	if err != nil {
 		return err
 	}
-	return s.read(func(btx *bolt.Tx) error {
-		h := readHead(btx)
-		s.epoch = string(btx.Bucket(metaBucket).Get(epochKey))
-		s.ring = ring{seq: h.seq, start: logStart(btx, h), wake: make(chan struct{}), maxCount: ringCount, maxSize: ringSize}
-		return nil
-	})
+	if err = s.read(s.readHead); err != nil || s.options.Log == nil {
+		return err
+	}
+	return s.join()
+}
+
+// readHead reads where the history of the file stands.
+func (s *Store) readHead(btx *bolt.Tx) error {
+	h := readHead(btx)
+	s.epoch = string(btx.Bucket(metaBucket).Get(epochKey))
+	s.ring = ring{seq: h.seq, start: logStart(btx, h), wake: make(chan struct{}), maxCount: ringCount, maxSize: ringSize}
+	return nil
 }
 
 // openShared opens the file for bbolt. Its group may use it, because the volumes of a container
@@ -247,7 +270,7 @@ func (s *Store) makeReady(btx *bolt.Tx, cutover *Cutover) error {
 		return err
 	}
 	if btx.Bucket(metaBucket) == nil {
-		if err := create(btx); err != nil {
+		if err := create(btx, string(record.NewID())); err != nil {
 			return err
 		}
 	}
@@ -271,7 +294,7 @@ func (s *Store) makeReady(btx *bolt.Tx, cutover *Cutover) error {
 	return s.options.Review(before, s.Surveys())
 }
 
-func create(btx *bolt.Tx) error {
+func create(btx *bolt.Tx, epoch string) error {
 	for _, name := range [...][]byte{metaBucket, logBucket, schemaBucket} {
 		if _, err := btx.CreateBucket(name); err != nil {
 			return err
@@ -280,7 +303,7 @@ func create(btx *bolt.Tx) error {
 	meta := btx.Bucket(metaBucket)
 	return errors.Join(
 		meta.Put(formatKey, []byte(format)),
-		meta.Put(epochKey, []byte(record.NewID())),
+		meta.Put(epochKey, []byte(epoch)),
 		head{}.write(btx),
 	)
 }

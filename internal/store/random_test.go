@@ -461,7 +461,7 @@ func (w *world) commit(t *rapid.T, group []*running) {
 		}
 	}
 	if len(together) > 0 {
-		w.store.writeGroup(together)
+		w.store.writeGroup(together...)
 	}
 	for _, r := range group {
 		var a answer

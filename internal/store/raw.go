@@ -23,6 +23,7 @@ type Entry struct {
 	Data []byte // the log entry
 	Key  []byte // of the call
 	Call []byte // what is stored under Key
+	Tag  uint64 // in a log that several stores share: random, of the store that appended it
 }
 
 // At returns the time of the commit.
@@ -317,6 +318,12 @@ func appendEntry(btx *bolt.Tx, h *head, e *Entry) error {
 			return err
 		}
 	}
+	h.seq = e.Seq
+	return putEntry(btx, h, e)
+}
+
+// putEntry puts a commit into the log, with the key of its call, and counts its bytes.
+func putEntry(btx *bolt.Tx, h *head, e *Entry) error {
 	if len(e.Key) > 0 && len(e.Call) > 0 {
 		age := append(bytes.Clone(e.Data[:8]), e.Key...)
 		if err := errors.Join(btx.Bucket(keysBucket).Put(e.Key, e.Call), btx.Bucket(agesBucket).Put(seqKey(e.Seq), age)); err != nil {
@@ -325,9 +332,8 @@ func appendEntry(btx *bolt.Tx, h *head, e *Entry) error {
 	}
 	log := btx.Bucket(logBucket)
 	log.FillPercent = appendFill
-	h.seq = e.Seq
 	h.bytes += uint64(len(e.Data))
-	return log.Put(seqKey(e.Seq), e.Data)
+	return log.Put(seqKey(e.Seq), bytes.Clone(e.Data))
 }
 
 // Settle prepares a file that was restored for its application: it begins another
@@ -337,25 +343,29 @@ func (f *File) Settle() (epoch string, err error) {
 	epoch = string(record.NewID())
 	err = f.guarded(func() error {
 		return f.db.Update(func(btx *bolt.Tx) error {
-			schema := btx.Bucket(schemaBucket)
-			var indexes [][]byte
-			if err := schema.ForEach(func(k, _ []byte) error {
-				if bytes.HasPrefix(k, []byte("indexes/")) {
-					indexes = append(indexes, bytes.Clone(k))
-				}
-				return nil
-			}); err != nil {
-				return err
-			}
-			for _, name := range indexes {
-				if err := drop(btx, name); err != nil {
-					return err
-				}
-			}
-			return errors.Join(unsettleRecords(btx), btx.Bucket(metaBucket).Put(epochKey, []byte(epoch)))
+			return errors.Join(settle(btx), btx.Bucket(metaBucket).Put(epochKey, []byte(epoch)))
 		})
 	})
 	return epoch, err
+}
+
+// settle leaves all that follows from the records to be made again.
+func settle(btx *bolt.Tx) error {
+	var indexes [][]byte
+	if err := btx.Bucket(schemaBucket).ForEach(func(k, _ []byte) error {
+		if bytes.HasPrefix(k, []byte("indexes/")) {
+			indexes = append(indexes, bytes.Clone(k))
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	for _, name := range indexes {
+		if err := drop(btx, name); err != nil {
+			return err
+		}
+	}
+	return unsettleRecords(btx)
 }
 
 // unsettleRecords has the records of every model split and examined again when the

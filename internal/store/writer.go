@@ -86,10 +86,21 @@ func (s *Store) submit(ctx context.Context, p *pending) (Commit, error) {
 func (s *Store) write() {
 	defer close(s.stopped)
 	var due <-chan time.Time // for answers that no commit has taken along
+	wake, look, stop := s.watchLog()
+	defer stop()
 	for {
 		select {
 		case p := <-s.queue:
-			s.writeGroup([]*pending{p})
+			s.writeGroup(p)
+			continue
+		case <-wake:
+			s.follow()
+			continue
+		case <-look:
+			s.follow()
+			continue
+		case asked := <-s.following.asked:
+			asked <- s.follow()
 			continue
 		case <-s.answers.wake:
 			if due == nil {
@@ -98,122 +109,142 @@ func (s *Store) write() {
 			continue
 		case <-due:
 			due = nil
-			s.writeGroup(nil)
+			s.writeGroup()
 			continue
 		case <-s.closing:
 		}
 		select {
 		case p := <-s.queue:
-			s.writeGroup([]*pending{p})
+			s.writeGroup(p)
 		default:
-			s.writeGroup(nil)
+			s.writeGroup()
 			return
 		}
 	}
 }
 
-// writeGroup commits the group, and whatever else waits, in one transaction of the
+// A group is transactions that are written together, and the answers of calls that are
+// written along with them.
+type group struct {
+	all     []*pending
+	answers []answer // of all, in order; when writing fails, only the errors in them are valid
+	calls   map[string]waitingAnswer
+	sent    []Appended // to a shared log, of which it is not known whether it has them
+}
+
+// writeGroup commits transactions, and whatever else waits, in one transaction of the
 // file and sends each its result. It also writes the waiting answers of calls.
-func (s *Store) writeGroup(group []*pending) {
-	waiting := s.answers.all()
-	defer s.answers.drop(waiting)
-	if len(group)+len(waiting) == 0 {
+func (s *Store) writeGroup(all ...*pending) {
+	g := &group{all: all, calls: s.answers.all()}
+	defer s.answers.drop(g.calls)
+	if len(g.all)+len(g.calls) == 0 {
 		return
 	}
-	var answers []answer
-	err := s.guarded(func() error {
-		btx, err := s.begin(true)
-		if err != nil {
-			return err
-		}
-		defer btx.Rollback()
-		group = s.gather(group)
-		answers = make([]answer, len(group))
-		return s.commitGroup(btx, group, waiting, answers)
-	})
-	if answers == nil {
-		answers = make([]answer, len(group))
+	var err error
+	if s.options.Log == nil {
+		err = s.guarded(func() error { return s.writeFile(g) })
+	} else {
+		err = s.writeShared(g)
 	}
-	for i, p := range group {
-		if err != nil && answers[i].err == nil {
-			answers[i] = answer{err: fmt.Errorf("commit: %w", err)}
+	for i, p := range g.all {
+		switch {
+		case err == nil || i < len(g.answers) && g.answers[i].err != nil:
+			p.answer <- g.answers[i]
+		default:
+			p.answer <- answer{err: fmt.Errorf("commit: %w", err)}
 		}
-		p.answer <- answers[i]
 	}
+}
+
+// writeFile commits the group to the file, which has the only log.
+func (s *Store) writeFile(g *group) error {
+	btx, err := s.begin(true)
+	if err != nil {
+		return err
+	}
+	defer btx.Rollback()
+	s.gather(g)
+	b, err := s.newBatch(btx)
+	if err != nil {
+		return err
+	}
+	if err := b.applyAll(g); err != nil || len(b.commits)+len(g.calls) == 0 {
+		return err
+	}
+	if err := b.putAnswers(g.calls); err != nil {
+		return err
+	}
+	return b.commit()
 }
 
 // gather adds waiting transactions to the group.
-func (s *Store) gather(group []*pending) []*pending {
-	for len(group) < maxGroup {
+func (s *Store) gather(g *group) {
+	for len(g.all) < maxGroup {
 		select {
 		case p := <-s.queue:
-			group = append(group, p)
+			g.all = append(g.all, p)
 		default:
-			return group
+			return
 		}
 	}
-	return group
 }
 
-// commitGroup writes the transactions of the group that pass their checks, and
-// publishes them to the feed once they are on the disk. If it fails, only the errors
-// in answers are valid.
-func (s *Store) commitGroup(btx *bolt.Tx, group []*pending, waiting map[string]waitingAnswer, answers []answer) error {
+// newBatch begins a batch. If commits reached the file although writing them returned an
+// error, it publishes them.
+func (s *Store) newBatch(btx *bolt.Tx) (*batch, error) {
 	b := &batch{store: s, btx: btx, head: readHead(btx)}
 	b.since = b.head.seq
-	if err := s.catchUp(b); err != nil {
-		return err
+	newest := s.ring.newest()
+	if b.head.seq == newest {
+		return b, nil
 	}
-	for i, p := range group {
+	commits, err := s.readLog(btx, newest+1, b.head.seq, math.MaxInt)
+	if err == nil {
+		s.ring.publish(commits, logStart(btx, b.head))
+	}
+	return b, err
+}
+
+// applyAll applies the transactions of the group that pass their checks.
+func (b *batch) applyAll(g *group) error {
+	g.answers = make([]answer, len(g.all))
+	for i, p := range g.all {
 		err := b.check(p)
 		if err != nil {
-			answers[i].err = err
+			g.answers[i].err = err
 			if errors.Is(err, ErrConflict) {
-				s.stats.conflicts.Add(1)
+				b.store.stats.conflicts.Add(1)
 			}
 			continue
 		}
-		if answers[i].commit, err = b.apply(p); err != nil {
+		if g.answers[i].commit, err = b.apply(p); err != nil {
 			return err
 		}
 	}
-	if len(b.commits)+len(waiting) == 0 {
-		return nil
-	}
-	if err := b.putAnswers(waiting); err != nil {
-		return err
-	}
+	return nil
+}
+
+// commit makes the batch durable, and publishes it to the feeds. It also removes what
+// has become too old.
+func (b *batch) commit() error {
+	s := b.store
 	now, limit := s.now(), len(b.commits)+trimMore
-	if err := s.expire(btx, now, limit); err != nil {
+	if err := s.expire(b.btx, now, limit); err != nil {
 		return err
 	}
-	if err := s.trim(btx, &b.head, now, limit); err != nil {
+	if err := s.trim(b.btx, &b.head, now, limit); err != nil {
 		return err
 	}
 	s.touch(metaBucket, headKey)
-	if err := b.head.write(btx); err != nil {
+	if err := b.head.write(b.btx); err != nil {
 		return err
 	}
-	start := logStart(btx, b.head)
-	if err := btx.Commit(); err != nil {
+	start := logStart(b.btx, b.head)
+	if err := b.btx.Commit(); err != nil {
 		return err
 	}
 	s.ring.publish(b.commits, start)
 	s.stats.commits.Add(uint64(len(b.commits)))
 	s.stats.writes.Add(1)
 	return nil
-}
-
-// catchUp publishes commits that reached the file although writing them returned an
-// error.
-func (s *Store) catchUp(b *batch) error {
-	newest := s.ring.newest()
-	if b.head.seq == newest {
-		return nil
-	}
-	commits, err := s.readLog(b.btx, newest+1, b.head.seq, math.MaxInt)
-	if err == nil {
-		s.ring.publish(commits, logStart(b.btx, b.head))
-	}
-	return err
 }

@@ -82,7 +82,7 @@ func (c *console) openStreamCursor(ctx context.Context, s *stream, req *wire.Con
 		return err
 	}
 	open := &wire.Request{ID: req.ID, Open: req.Name, In: req.In, Where: req.Where, Order: req.Order, Limit: req.Limit, Since: req.Since}
-	cr, since, err := c.streamRequest(s.conn, open, req)
+	cr, since, err := c.streamRequest(ctx, s.conn, open, req)
 	if err != nil {
 		return err
 	}
@@ -92,9 +92,9 @@ func (c *console) openStreamCursor(ctx context.Context, s *stream, req *wire.Con
 }
 
 // streamRequest returns the cursor that a console opens: a declared cursor or a query.
-func (c *console) streamRequest(conn *server.Connection, open *wire.Request, req *wire.ControlRequest) (*server.CursorRequest, *server.ResumeFrom, error) {
+func (c *console) streamRequest(ctx context.Context, conn *server.Connection, open *wire.Request, req *wire.ControlRequest) (*server.CursorRequest, *server.ResumeFrom, error) {
 	if req.Name != "" {
-		return c.app.CursorRequest(conn, open)
+		return c.app.CursorRequest(ctx, conn, open)
 	}
 	m := c.app.Store().Model(req.Model)
 	if m == nil {
@@ -105,7 +105,7 @@ func (c *console) streamRequest(conn *server.Connection, open *wire.Request, req
 		return nil, nil, err
 	}
 	conn.SetLabel(c.by) // the connection has no user
-	since, err := c.app.ResumeFrom(conn, req.Since)
+	since, err := c.app.ResumeFrom(ctx, conn, req.Since)
 	return &server.CursorRequest{Route: queryRoute(scope)}, since, err
 }
 

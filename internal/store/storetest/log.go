@@ -1,0 +1,213 @@
+// Package storetest has a log in memory, which the stores of a test share.
+package storetest
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/store"
+)
+
+// A Log is a history of commits in memory. Each store that shares it has a [Node] of its
+// own. It is safe for concurrent use.
+type Log struct {
+	// Keep is how many commits the log keeps; 0 keeps all. Set it before the first node.
+	Keep int
+	// Fail is called at each point of a turn of any node, and may fail it. Set it before the
+	// first node; nil fails nothing.
+	Fail func(Point) error
+
+	epoch string
+	turn  chan struct{} // holds a value while a node has the turn
+
+	mu      sync.Mutex
+	seq     uint64
+	entries []store.Entry // the newest ones
+	rows    map[string]map[record.ID]store.Row
+	calls   map[string][]byte
+	nodes   []*Node
+}
+
+// A Point is a moment of a turn.
+type Point string
+
+// The points.
+const (
+	BeforeTurn   Point = "before the turn"
+	BeforeAppend Point = "before the append"
+	AfterAppend  Point = "after the append"
+)
+
+// NewLog returns an empty log.
+func NewLog() *Log {
+	return &Log{epoch: string(record.NewID()), turn: make(chan struct{}, 1), rows: map[string]map[record.ID]store.Row{}, calls: map[string][]byte{}}
+}
+
+// Node returns the log for one store.
+func (l *Log) Node() *Node {
+	n := &Node{log: l, wake: make(chan struct{}, 1)}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.nodes = append(l.nodes, n)
+	return n
+}
+
+// A Node is a store's end of the log.
+type Node struct {
+	log  *Log
+	wake chan struct{}
+}
+
+var _ store.Log = (*Node)(nil)
+
+// Begin returns the epoch.
+func (n *Node) Begin(context.Context, []*record.Model) (string, error) { return n.log.epoch, nil }
+
+// Wake receives a value when another node has appended something.
+func (n *Node) Wake() <-chan struct{} { return n.wake }
+
+// Tail returns the commits after seq.
+func (n *Node) Tail(_ context.Context, seq uint64) ([]store.Entry, error) {
+	l := n.log
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if seq >= l.seq {
+		return nil, nil
+	}
+	missing := int(l.seq - seq)
+	if missing > len(l.entries) {
+		return nil, store.ErrExpired
+	}
+	return slices.Clone(l.entries[len(l.entries)-missing:]), nil
+}
+
+// Turn waits for the turn.
+func (n *Node) Turn(ctx context.Context, seq uint64) (store.Turn, []store.Entry, error) {
+	if err := n.log.fail(BeforeTurn); err != nil {
+		return nil, nil, err
+	}
+	select {
+	case n.log.turn <- struct{}{}:
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
+	t := &turn{node: n}
+	tail, err := n.Tail(ctx, seq)
+	if err != nil {
+		t.End()
+		return nil, nil, err
+	}
+	return t, tail, nil
+}
+
+// Answer returns what is stored with a key.
+func (n *Node) Answer(_ context.Context, key string) ([]byte, error) {
+	n.log.mu.Lock()
+	defer n.log.mu.Unlock()
+	return n.log.calls[key], nil
+}
+
+// Snapshot calls fn with all records, two of them at a time.
+func (n *Node) Snapshot(_ context.Context, fn func(model string, rows []store.Row) error) (seq, start uint64, err error) {
+	n.log.mu.Lock()
+	seq, start = n.log.seq, n.log.seq+1-uint64(len(n.log.entries))
+	all := map[string][]store.Row{}
+	for model, rows := range n.log.rows {
+		for _, row := range rows {
+			all[model] = append(all[model], row)
+		}
+	}
+	n.log.mu.Unlock()
+	for model, rows := range all {
+		slices.SortFunc(rows, func(a, b store.Row) int { return cmp.Compare(a.ID, b.ID) })
+		for part := range slices.Chunk(rows, 2) {
+			if err := fn(model, part); err != nil {
+				return 0, 0, err
+			}
+		}
+	}
+	return seq, start, nil
+}
+
+func (l *Log) fail(p Point) error {
+	if l.Fail == nil {
+		return nil
+	}
+	return l.Fail(p)
+}
+
+type turn struct {
+	node  *Node
+	ended bool
+}
+
+// End gives the turn to another node.
+func (t *turn) End() {
+	if !t.ended {
+		t.ended = true
+		<-t.node.log.turn
+	}
+}
+
+// Append adds commits to the log.
+func (t *turn) Append(_ context.Context, commits []store.Appended, calls []store.Call) error {
+	if t.ended {
+		return errors.New("the turn has ended")
+	}
+	defer t.End()
+	l := t.node.log
+	if err := l.fail(BeforeAppend); err != nil {
+		return err
+	}
+	l.append(commits, calls)
+	for _, n := range l.nodes {
+		if n == t.node {
+			continue
+		}
+		select {
+		case n.wake <- struct{}{}:
+		default:
+		}
+	}
+	return l.fail(AfterAppend)
+}
+
+func (l *Log) append(commits []store.Appended, calls []store.Call) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range commits {
+		e := c.Entry
+		e.Data, e.Key, e.Call = bytes.Clone(e.Data), bytes.Clone(e.Key), bytes.Clone(e.Call)
+		l.entries, l.seq = append(l.entries, e), e.Seq
+		if len(e.Key) > 0 {
+			l.calls[string(e.Key)] = e.Call
+		}
+		for _, change := range c.Changes {
+			l.put(change, e.Seq)
+		}
+	}
+	for _, call := range calls {
+		l.calls[call.Key] = bytes.Clone(call.Call)
+	}
+	if drop := len(l.entries) - l.Keep; l.Keep > 0 && drop > 0 {
+		l.entries = slices.Clone(l.entries[drop:])
+	}
+}
+
+func (l *Log) put(c store.Change, seq uint64) {
+	rows := l.rows[c.Model.Name]
+	if rows == nil {
+		rows = map[record.ID]store.Row{}
+		l.rows[c.Model.Name] = rows
+	}
+	if c.After == nil {
+		delete(rows, c.ID)
+		return
+	}
+	rows[c.ID] = store.Row{ID: c.ID, Version: seq, Public: bytes.Clone(c.After.JSON), Private: bytes.Clone(c.After.Private)}
+}
