@@ -164,7 +164,7 @@ func (s *Supervisor) serve() *http.Server {
 	refused := edge.NewLog(slog.New(slog.NewTextHandler(s.terminal, nil)))
 	server := &http.Server{
 		Handler: clientPace.Handler(newProxy(s.gate, site, refused, e, s.scripts, s.options.Folder)), ErrorLog: log.New(s.terminal, "", 0),
-		ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 64 << 10, ReadHeaderTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
 	}
 	for _, l := range s.listeners {
 		s.jobs.Go(func() { server.Serve(l) })

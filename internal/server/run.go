@@ -16,6 +16,7 @@ import (
 
 	"github.com/towerkit/tower/internal/migrate"
 	"github.com/towerkit/tower/internal/server/front"
+	"github.com/towerkit/tower/internal/server/limit"
 	"github.com/towerkit/tower/internal/server/transport"
 )
 
@@ -122,7 +123,7 @@ func oneLine(text string) string { return strings.ReplaceAll(text, "\n", " ") }
 // to receives what opening says.
 func (a *App) serveUntil(ctx context.Context, web *front.Front, console func(*App) (io.Closer, error), to listener, serving func()) error {
 	gate := &entrance{probes: a.probes, opened: make(chan struct{})}
-	server := &http.Server{Handler: gate, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ConnContext: transport.ConnContext}
+	server := &http.Server{Handler: gate, MaxHeaderBytes: limit.MaxHeader, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, ConnContext: transport.ConnContext}
 	failed := make(chan error, 1)
 	serve := func() { failed <- web.Serve(server) }
 	if !web.Handed() {

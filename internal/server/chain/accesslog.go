@@ -86,10 +86,13 @@ func (l *AccessLog) Write(ctx context.Context, e *Entry) {
 	}
 	add("changed", e.Changed)
 	add("ended", e.ended)
-	const most = 300
-	path := e.Path
-	if len(path) > most {
-		path = strings.ToValidUTF8(path[:most], "") + "…"
+	l.log.LogAttrs(ctx, level, shorten(e.Method, 20)+" "+shorten(e.Path, 300), attrs...)
+}
+
+// shorten keeps clients from filling the log.
+func shorten(text string, most int) string {
+	if len(text) > most {
+		return strings.ToValidUTF8(text[:most], "") + "…"
 	}
-	l.log.LogAttrs(ctx, level, e.Method+" "+path, attrs...)
+	return text
 }

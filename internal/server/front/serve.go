@@ -26,7 +26,7 @@ func (f *Front) Serve(server *http.Server) error {
 	config.MinVersion = tls.VersionTLS12
 	config.GetCertificate = f.certificate
 	server.TLSConfig = config
-	redirect := &http.Server{Handler: f.manager.HTTPHandler(http.HandlerFunc(f.redirect)), ReadHeaderTimeout: server.ReadHeaderTimeout, ReadTimeout: time.Minute, WriteTimeout: time.Minute, ErrorLog: server.ErrorLog, ConnState: f.visits.note}
+	redirect := &http.Server{Handler: f.manager.HTTPHandler(http.HandlerFunc(f.redirect)), MaxHeaderBytes: server.MaxHeaderBytes, ReadHeaderTimeout: server.ReadHeaderTimeout, ReadTimeout: time.Minute, WriteTimeout: time.Minute, ErrorLog: server.ErrorLog, ConnState: f.visits.note}
 	f.servers = append(f.servers, redirect)
 	var beside sync.WaitGroup
 	beside.Go(func() {

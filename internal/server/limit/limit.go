@@ -10,6 +10,9 @@ import (
 	"github.com/towerkit/tower/internal/deadline"
 )
 
+// MaxHeader bounds the bytes of the header of one request.
+const MaxHeader = 64 << 10
+
 // Limits are the bounds of an application. The type Limits of package tower has the same
 // fields and describes them.
 type Limits struct {

@@ -150,3 +150,35 @@ func TestHelloHasADeadline(t *testing.T) {
 		}
 	})
 }
+
+// TestClientsCannotFillTheLog sends long methods, paths and names over HTTP and each transport:
+// what the log says of a request is short.
+func TestClientsCannotFillTheLog(t *testing.T) {
+	t.Setenv("TOWER_ACCESS_LOG", "on")
+	config, book := logged(notebook())
+	config.Env = "test"
+	a := serve(t, config)
+	long := strings.Repeat("X", 30<<10)
+	a.request(long, "/notes", "")
+	a.request("GET", "/"+long, "")
+	a.request("GET", "/_tower/read/notes/"+long, "")
+	a.request("GET", "/notes", "", "User-Agent", long, "Origin", "http://"+long, "Cookie", "a="+long, "X-Forwarded-For", long, "Idempotency-Key", long)
+	a.request("POST", "/notes", `{"title":"x"}`, "Idempotency-Key", long)
+	onEachTransport(t, func(t *testing.T, transport string) {
+		p := a.in(t).greet(transport)
+		for i, frame := range []string{`"call":"%s /notes"`, `"call":"POST /%s"`, `"open":"%s"`, `"open":"notes.all","where":{"%s":1}`, `"call":"POST /notes","key":"%s"`} {
+			if answer := p.answer(uint64(i+1), fmt.Sprintf(`{"id":%d,`+frame+`}`, i+1, long)); answer.Status < 400 {
+				t.Errorf("%s: %d", frame, answer.Status)
+			}
+		}
+		p.leave()
+	})
+	if len(book.lines("msg=")) == 0 {
+		t.Error("nothing is logged")
+	}
+	for _, line := range book.lines("") {
+		if len(line) > 2000 {
+			t.Errorf("a line of %d bytes: %.300s", len(line), line)
+		}
+	}
+}

@@ -350,3 +350,32 @@ func get(t *testing.T, client *http.Client, url string) *http.Response {
 	}
 	return response
 }
+
+// A header has a bound, with the path in it, so that clients cannot make the application hold
+// many large ones.
+func TestHeadersHaveABound(t *testing.T) {
+	app := start(t, t.TempDir(), "TOWER_ADDR=127.0.0.1:0")
+	_, url, _ := strings.Cut(app.prints("production on http://"), "production on ")
+	url = strings.Fields(url)[0]
+	for _, test := range []struct{ bytes, status int }{{30 << 10, 200}, {100 << 10, 431}} {
+		request, err := http.NewRequest("GET", url+"/_tower/tower.js", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		long := strings.Repeat("x", test.bytes)
+		request.Header.Set("X-Long", long)
+		for _, where := range []string{"header", "path"} {
+			response, err := http.DefaultClient.Do(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			response.Body.Close()
+			if response.StatusCode != test.status {
+				t.Errorf("%d bytes in the %s: %s", test.bytes, where, response.Status)
+			}
+			request.Header.Del("X-Long")
+			request.URL.RawQuery = long
+		}
+	}
+	app.stop()
+}
