@@ -37,6 +37,7 @@ import (
 //	TOWER_HOSTS       further hosts that it is served as; default: none
 //	TOWER_TRUSTED_PROXIES  addresses of proxies that are believed; default: none
 //	TOWER_ACCESS_LOG  on or off: a line for each request; default on, in test off
+//	TOWER_SLOW        what takes longer is logged: 200ms, or off; default 200ms, in test off
 //	TOWER_METRICS_TOKEN  with which metrics, and the reasons of the health, are read;
 //	                  default: nobody reads them
 //	TOWER_MIGRATE     status, plan, run, accept or rehearse: do what tower db asks for in

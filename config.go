@@ -212,6 +212,8 @@ func (c Config) readEnvironment(out *server.Config) (err error) {
 	add(err)
 	out.Audit, err = audited(vars.Get("TOWER_AUDIT"), out.Env)
 	add(err)
+	out.Slow, err = slowFrom(vars.Get("TOWER_SLOW"), out.Env)
+	add(err)
 	out.Site, err = c.site(out)
 	add(err)
 	accessLog, err := onOrOff(vars, "TOWER_ACCESS_LOG", out.Env != "test")
@@ -288,6 +290,21 @@ func audited(text, env string) (time.Duration, error) {
 		return 0, fmt.Errorf("TOWER_AUDIT is %q; it is off, or a time like 5m", text)
 	}
 	return every, nil
+}
+
+// slowFrom returns the time from which on something is slow, 0 for none.
+func slowFrom(text, env string) (time.Duration, error) {
+	switch {
+	case text == "off" || text == "" && env == "test":
+		return 0, nil
+	case text == "":
+		return 200 * time.Millisecond, nil
+	}
+	over, err := time.ParseDuration(text)
+	if err != nil || over < time.Millisecond {
+		return 0, fmt.Errorf("TOWER_SLOW is %q; it is off, or a time like 200ms, of at least 1ms", text)
+	}
+	return over, nil
 }
 
 // onOrOff returns a variable that is on or off.

@@ -31,6 +31,7 @@ import (
 	"github.com/towerkit/tower/internal/server/requestid"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/server/session"
+	"github.com/towerkit/tower/internal/server/slow"
 	"github.com/towerkit/tower/internal/server/transport"
 	"github.com/towerkit/tower/internal/server/view"
 	"github.com/towerkit/tower/internal/server/workers"
@@ -77,6 +78,7 @@ type Config struct {
 	Log     *slog.Logger
 
 	Audit time.Duration // between two audits of a client; 0: none
+	Slow  time.Duration // what takes longer is logged; 0: nothing
 
 	Archive    archive.Place // to which the store is archived; nil: none
 	ArchiveFor time.Duration // how far back the archive reaches
@@ -111,6 +113,7 @@ type App struct {
 	rates      *limit.Rates
 	clients    *budget.Clients
 	meter      *metrics.Meter // nil: nobody reads it
+	slow       *slow.Log      // nil: nothing is timed
 	migrations int            // that the store has been through
 
 	ctx      context.Context // ends when the application closes
@@ -145,8 +148,9 @@ func New(config Config) (*App, error) {
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	a.workers = workers.New()
 	if config.MetricsToken != "" {
-		a.meter = metrics.New()
+		a.meter = metrics.New(slow.Kinds)
 	}
+	a.slow = slow.New(config.Slow, a.log, a.meter.Slow)
 	a.probes = a.newProbes()
 	a.setUnready("it is starting")
 	for path := range config.Mount {
@@ -266,6 +270,9 @@ func (a *App) open(ctx context.Context, to listener) (err error) {
 			a.log.Error("cursors stopped", "error", err)
 		}
 	})
+	if a.slow != nil {
+		a.running.Go(func() { a.slow.Run(a.ctx) })
+	}
 	if a.config.Archive != nil {
 		a.archiver = archive.New(a.store, a.config.Archive, archive.Options{App: a.config.Name, Keep: a.config.ArchiveFor, Folder: filepath.Dir(a.config.Data), Log: a.log})
 		a.running.Go(func() { a.archiver.Run(a.ctx) })

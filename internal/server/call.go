@@ -16,6 +16,7 @@ import (
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/limit"
 	"github.com/towerkit/tower/internal/server/route"
+	"github.com/towerkit/tower/internal/server/slow"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -83,7 +84,7 @@ func (c *call) recordCommit(commit store.Commit) {
 // has been sent to the connections it touches. A call with a key that took effect before
 // is not run again: Serve returns its earlier answer.
 func (a *App) Serve(ctx context.Context, s *Session, req *CallRequest) (*callResult, error) {
-	if a.meter == nil {
+	if a.meter == nil && a.slow == nil {
 		return a.serve(ctx, s, req)
 	}
 	began := time.Now()
@@ -95,6 +96,7 @@ func (a *App) Serve(ctx context.Context, s *Session, req *CallRequest) (*callRes
 		status = result.Status
 	}
 	a.meter.Action(req.Route.Pattern(), status, time.Since(began))
+	a.slow.End(ctx, slow.Action, req.Route.Pattern(), began)
 	return result, err
 }
 

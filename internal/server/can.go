@@ -70,7 +70,14 @@ func (s *Session) permits(rt *route.Route, m *record.Model, read func() (any, er
 		return true, nil
 	}
 	rec, err := read()
-	return err == nil && can(rt.Action, rec), err
+	if err != nil {
+		return false, err
+	}
+	slow := s.Conn.app.slow
+	began := slow.Tick()
+	permitted := can(rt.Action, rec)
+	slow.Asked(s.Conn.app.ctx, began, func() string { return rt.Controller.Type + ".Can" })
+	return permitted, nil
 }
 
 // CheckCan returns an error if the controller that ctx belongs to does not permit its

@@ -13,6 +13,7 @@ import (
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/limit"
 	"github.com/towerkit/tower/internal/server/outbox"
+	"github.com/towerkit/tower/internal/server/slow"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -38,6 +39,7 @@ func (c *Connection) OpenCursor(ctx context.Context, cr *CursorRequest, since *R
 		return err
 	}
 	defer read.end()
+	defer c.app.slow.End(ctx, slow.Cursor, cr.Route.Name, c.app.slow.Begin())
 	oc := &OpenCursor{Conn: c, Request: cr, follower: &follower{conn: c}}
 	var state cursor.Opened
 	var slot *outbox.Slot

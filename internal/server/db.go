@@ -2,8 +2,10 @@ package server
 
 import (
 	"context"
+	"time"
 
 	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/server/slow"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -63,12 +65,16 @@ func (a *App) Transaction(ctx context.Context, fn func(*Tx) error) error {
 	if name, named := ctx.Value(authorKey{}).(string); named {
 		by = name
 	}
+	var written time.Time // by the application, for the last time
 	commit, err := a.store.Update(ctx, by, func(tx *store.Tx) error {
 		if call != nil {
 			tx.SetAttempt(call.attempt)
 		}
-		return fn(&Tx{tx})
+		err := fn(&Tx{tx})
+		written = a.slow.Begin()
+		return err
 	})
+	a.slow.End(ctx, slow.Commit, by, written)
 	if call != nil && err == nil {
 		call.recordCommit(commit)
 	} else if call != nil {

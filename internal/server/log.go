@@ -128,8 +128,9 @@ func (c *call) describe(note *chain.Note) {
 // secretNames are the names of values in a path that the access log leaves out.
 var secretNames = []string{"token", "secret", "password", "code", "key", "ticket", "signature"}
 
-// loggedPath returns a path without the secrets in it.
+// loggedPath returns a path without its query and the secrets in it.
 func loggedPath(path string, rt *route.Route, values url.Values) string {
+	path, _, _ = strings.Cut(path, "?")
 	for name := range values {
 		for _, secret := range secretNames {
 			if strings.Contains(strings.ToLower(name), secret) {

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"strings"
 
 	"github.com/towerkit/tower/internal/cursor"
@@ -25,8 +26,23 @@ func (a *App) rule(m *record.Model, controller any) func(*record.Image) bool {
 	}
 	return func(image *record.Image) bool {
 		rec, err := image.Record()
-		return err == nil && rule(rec)
+		if err != nil {
+			return false
+		}
+		began := a.slow.Tick()
+		allowed := rule(rec)
+		a.slow.Asked(a.ctx, began, func() string { return nameOf(controller) + ".Match" })
+		return allowed
 	}
+}
+
+// nameOf returns the name of a controller's type.
+func nameOf(controller any) string {
+	kind := reflect.TypeOf(controller)
+	if kind.Kind() == reflect.Pointer {
+		kind = kind.Elem()
+	}
+	return kind.Name()
 }
 
 // Denying returns a rule that denies a record if allow panics. It returns nil for nil.

@@ -18,6 +18,7 @@ import (
 	"github.com/towerkit/tower/internal/server/read"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/server/session"
+	"github.com/towerkit/tower/internal/server/slow"
 	"github.com/towerkit/tower/internal/server/view"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -27,6 +28,7 @@ func (a *App) servePage(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	if err := a.admit(s.Conn, rt); err != nil {
 		return err
 	}
+	defer a.slow.End(ctx, slow.Page, rt.Pattern(), a.slow.Begin())
 	data, err := s.run(ctx, rt, values, nil, r.URL.Query())
 	if err != nil {
 		return err
@@ -115,7 +117,10 @@ func (p *pageSource) List(name, partial string, in json.RawMessage) (*view.Listi
 		return nil, err
 	}
 	out := &view.Listing{Viewer: viewer{p.pinned, cr.Route.Controller}}
-	state, err := p.owner.Conn.app.engine.Read(p.ctx, p.seq, spec)
+	app := p.owner.Conn.app
+	began := app.slow.Begin()
+	state, err := app.engine.Read(p.ctx, p.seq, spec)
+	app.slow.End(p.ctx, slow.Cursor, name, began)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +142,10 @@ func (p *pageSource) Value(name string, in json.RawMessage) (value record.Value,
 	if err != nil {
 		return value, "", err
 	}
-	if value, err = p.owner.Conn.app.engine.ReadValue(p.ctx, p.seq, spec); err != nil {
+	app := p.owner.Conn.app
+	began := app.slow.Begin()
+	value, err = app.engine.ReadValue(p.ctx, p.seq, spec)
+	if app.slow.End(p.ctx, slow.Cursor, name, began); err != nil {
 		return value, "", err
 	}
 	if p.asJSON {

@@ -16,6 +16,7 @@ import (
 	"github.com/towerkit/tower/internal/server/outbox"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/server/session"
+	"github.com/towerkit/tower/internal/server/slow"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -56,6 +57,7 @@ func (r *region) render(ctx context.Context, s *Session) (string, error) {
 	if s.err != nil {
 		return "", s.err
 	}
+	defer r.conn.app.slow.End(ctx, slow.Region, r.partial, r.conn.app.slow.Begin())
 	var rec any
 	if r.model != nil {
 		var err error

@@ -17,12 +17,12 @@ type variable struct {
 }
 
 func variables(env string) []variable {
-	console, accessLog, audit := "on", "on", "off"
+	console, accessLog, audit, slow := "on", "on", "off", "200ms"
 	if env == "production" {
 		console, audit = "off", "5m"
 	}
 	if env == "test" {
-		accessLog = "off"
+		accessLog, slow = "off", "off"
 	}
 	return []variable{
 		{name: "TOWER_ENV", fallback: "development", process: true},
@@ -43,6 +43,7 @@ func variables(env string) []variable {
 		{name: "TOWER_HOSTS"},
 		{name: "TOWER_TRUSTED_PROXIES"},
 		{name: "TOWER_ACCESS_LOG", fallback: accessLog},
+		{name: "TOWER_SLOW", fallback: slow},
 		{name: "TOWER_METRICS_TOKEN", secret: true},
 		{name: "TOWER_MIGRATE", process: true},
 		{name: "TOWER_RELEASES", process: true},

@@ -1,11 +1,14 @@
 package systemtest
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -58,6 +61,7 @@ func measured(t *testing.T) *towertest.App {
 	ada.Call("POST /posts", map[string]any{"title": "Hello", "published": true})
 	posts.AwaitLen(1)
 	app.Get(t, "/posts")
+	app.PostForm(t, user.ID, "/purge", "")
 	for i := range 50 {
 		app.Get(t, fmt.Sprintf("/nothing/%d", i))
 	}
@@ -131,26 +135,93 @@ func TestMetricsOfWhatGoesWrong(t *testing.T) {
 	}
 }
 
-var metricName = regexp.MustCompile(`\b(tower|go|process)_[a-z_]+`)
-
-// Each metric in the dashboard and the rules of the documentation is there, and each query
-// can be read.
-func TestTheDashboardShowsWhatThereIs(t *testing.T) {
-	names := map[string]bool{}
+// exported returns the labels of each metric of an application, with their values.
+func exported(t *testing.T) map[string]map[string][]string {
+	t.Helper()
+	all := map[string]map[string][]string{}
 	for name := range scrape(t, measured(t).Handler()) {
-		base, _, _ := strings.Cut(name, "{")
-		names[base] = true
+		base, rest, _ := strings.Cut(name, "{")
+		if all[base] == nil {
+			all[base] = map[string][]string{}
+		}
+		for _, label := range labelValue.FindAllStringSubmatch(rest, -1) {
+			all[base][label[1]] = append(all[base][label[1]], label[2])
+		}
 	}
+	return all
+}
+
+var labelValue = regexp.MustCompile(`([a-z_]+)="([^"]*)"`)
+
+// added are the labels that Prometheus adds.
+var added = map[string]bool{"instance": true, "job": true}
+
+// checkLabels checks the labels that a query names, and returns those that its result may have.
+func checkLabels(t *testing.T, where string, query metricsql.Expr, all map[string]map[string][]string) (labels map[string]bool) {
+	t.Helper()
+	labels = maps.Clone(added)
+	grouped := map[string]bool{}
+	metricsql.VisitAll(query, func(e metricsql.Expr) {
+		switch e := e.(type) {
+		case *metricsql.MetricExpr:
+			var name string
+			for _, filter := range e.LabelFilterss[0] {
+				switch values := all[name][filter.Label]; {
+				case filter.Label == "__name__":
+					name = filter.Value
+					for label := range all[name] {
+						labels[label] = true
+					}
+				case added[filter.Label]:
+				case values == nil:
+					t.Errorf("%s: %s has no label %s", where, name, filter.Label)
+				case !filter.IsRegexp && !slices.Contains(values, filter.Value):
+					t.Errorf("%s: the label %s of %s is never %q", where, filter.Label, name, filter.Value)
+				}
+			}
+		case *metricsql.AggrFuncExpr:
+			for _, label := range e.Modifier.Args {
+				grouped[label] = true
+				if !labels[label] {
+					t.Errorf("%s: nothing in it has the label %s", where, label)
+				}
+			}
+		}
+	})
+	if len(grouped) > 0 {
+		return grouped
+	}
+	return labels
+}
+
+var (
+	metricName  = regexp.MustCompile(`\b(tower|go|process)_[a-z_]+`)
+	shownLabel  = regexp.MustCompile(`\$labels\.([a-z_]+)`)
+	legendLabel = regexp.MustCompile(`{{ *([a-z_]+) *}}`)
+)
+
+// Each metric and each label in the dashboard and the rules of the documentation is there, and
+// each query can be read.
+func TestTheDashboardShowsWhatThereIs(t *testing.T) {
+	names := exported(t)
 	queries := 0
-	check := func(where, query string) {
+	check := func(where, query, shown string, label *regexp.Regexp) {
 		queries++
 		readable := strings.NewReplacer("$__rate_interval", "5m", "$instance", ".*").Replace(query)
-		if _, err := metricsql.Parse(readable); err != nil {
+		parsed, err := metricsql.Parse(readable)
+		if err != nil {
 			t.Errorf("%s: %q: %v", where, query, err)
+			return
+		}
+		labels := checkLabels(t, where, parsed, names)
+		for _, used := range label.FindAllStringSubmatch(shown, -1) {
+			if !labels[used[1]] {
+				t.Errorf("%s: %q shows the label %s, which %q does not have", where, shown, used[1], query)
+			}
 		}
 		found := metricName.FindAllString(query, -1)
 		for _, name := range found {
-			if !names[name] {
+			if names[name] == nil {
 				t.Errorf("%s: there is no %s", where, name)
 			}
 		}
@@ -161,18 +232,18 @@ func TestTheDashboardShowsWhatThereIs(t *testing.T) {
 	var dashboard struct {
 		Panels []struct {
 			Title   string
-			Targets []struct{ Expr string }
+			Targets []struct{ Expr, LegendFormat string }
 		}
 		Annotations struct{ List []struct{ Expr string } }
 	}
 	readInto(t, "dashboard.json", json.Unmarshal, &dashboard)
 	for _, panel := range dashboard.Panels {
 		for _, target := range panel.Targets {
-			check(panel.Title, target.Expr)
+			check(panel.Title, target.Expr, target.LegendFormat, legendLabel)
 		}
 	}
 	for _, annotation := range dashboard.Annotations.List {
-		check("annotation", annotation.Expr)
+		check("annotation", annotation.Expr, "", legendLabel)
 	}
 	var rules struct {
 		Groups []struct {
@@ -186,7 +257,7 @@ func TestTheDashboardShowsWhatThereIs(t *testing.T) {
 	readInto(t, "alerts.yaml", func(data []byte, into any) error { return yaml.Unmarshal(data, into) }, &rules)
 	for _, group := range rules.Groups {
 		for _, rule := range group.Rules {
-			check(rule.Alert, rule.Expr)
+			check(rule.Alert, rule.Expr, rule.Annotations["summary"], shownLabel)
 			if rule.Labels["severity"] == "" || rule.Annotations["summary"] == "" {
 				t.Errorf("%s has no severity or no summary", rule.Alert)
 			}
@@ -194,6 +265,39 @@ func TestTheDashboardShowsWhatThereIs(t *testing.T) {
 	}
 	if queries < 25 {
 		t.Errorf("only %d queries were found", queries)
+	}
+}
+
+var describedMetric = regexp.MustCompile("`(tower_[a-z_]+)(?:{([a-z,]+)})?`")
+
+// The guide describes each metric that is exported, with its labels, and no other.
+func TestTheGuideDescribesEachMetric(t *testing.T) {
+	guide, err := os.ReadFile("../../docs/guide/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	described := map[string]string{}
+	for _, found := range describedMetric.FindAllSubmatch(guide, -1) {
+		described[string(found[1])] = cmp.Or(string(found[2]), described[string(found[1])])
+	}
+	there := map[string]bool{}
+	for name, labels := range exported(t) {
+		for _, part := range []string{"_bucket", "_sum", "_count"} {
+			if histogram, is := strings.CutSuffix(name, part); is {
+				name = histogram
+			}
+		}
+		delete(labels, "le")
+		want := strings.Join(slices.Sorted(maps.Keys(labels)), ",")
+		if got, found := described[name]; strings.HasPrefix(name, "tower_") && (!found || got != want) {
+			t.Errorf("%s has the labels %q, the guide describes %q (%v)", name, want, got, found)
+		}
+		there[name] = true
+	}
+	for name := range described {
+		if !there[name] {
+			t.Errorf("the guide describes %s, which is not exported", name)
+		}
 	}
 }
 

@@ -92,7 +92,7 @@ func openLogged(t *testing.T, change func(*tower.Config)) (*towertest.App, *jour
 	t.Helper()
 	t.Setenv("TOWER_ACCESS_LOG", "on")
 	config, log := sample(), newJournal()
-	config.Env, config.Data, config.Log = "test", filepath.Join(t.TempDir(), "test.db"), slog.New(slog.NewJSONHandler(log, nil))
+	config.Env, config.Data, config.Log = "test", filepath.Join(t.TempDir(), "test.db"), slog.New(slog.NewJSONHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	if change != nil {
 		change(&config)
 	}

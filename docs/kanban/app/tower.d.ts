@@ -128,6 +128,8 @@ declare module "tower" {
     readonly problems?: Problems;
     /** After how many seconds the request may be sent again; missing if that is not known. */
     readonly retryAfter?: number;
+    /** The id by which the server's log names the request; missing if the error says everything. */
+    readonly request?: string;
   }
 
   /** Messages by field name. The key "" holds messages about the whole input. */
@@ -138,6 +140,8 @@ declare module "tower" {
     readonly code: string;
     /** After how many seconds the request may be sent again; 0 if that is not known. */
     readonly retryAfter: number;
+    /** The id by which the server's log names the request; undefined if the error says everything. */
+    readonly request: string | undefined;
     constructor(failure: Failure);
   }
 

@@ -35,8 +35,8 @@ type duration struct {
 // An event is a counter with one label.
 type event struct{ counter, label, value string }
 
-// New returns a meter that has counted nothing.
-func New() *Meter {
+// New returns a meter that has counted nothing, and may count what is slow by these kinds.
+func New(slow []string) *Meter {
 	m := &Meter{set: metrics.NewSet()}
 	for _, reason := range []string{"expired", "epoch", "overflow", "failed", "rules", "slow"} {
 		m.counter(resyncs, "reason", reason)
@@ -44,10 +44,14 @@ func New() *Meter {
 	for _, kind := range []string{"frames", "cursors", "queries", "connections", "rate", "reading", "guesses", "application"} {
 		m.counter(limits, "limit", kind)
 	}
+	for _, kind := range slow {
+		m.counter(slows, "kind", kind)
+	}
 	return m
 }
 
 const (
+	slows   = "tower_slow_total"
 	resyncs = "tower_resyncs_total"
 	limits  = "tower_limits_reached_total"
 )
@@ -84,6 +88,9 @@ func (m *Meter) Resync(reason string) { m.count(resyncs, "reason", reason) }
 
 // Limit counts a refusal by a limit.
 func (m *Meter) Limit(kind string) { m.count(limits, "limit", kind) }
+
+// Slow counts what has taken longer than it should.
+func (m *Meter) Slow(kind string) { m.count(slows, "kind", kind) }
 
 func (m *Meter) count(counter, label, value string) {
 	if m != nil {
