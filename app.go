@@ -48,13 +48,25 @@ import (
 //	                  serving: status, or swap and a release; default: none
 //	TOWER_SUPERVISOR, TOWER_SERVER_URL  path of the socket of tower server, and its
 //	                  address; it sets both; default: none
+//
+// Arguments of the program are commands, such as console and db backup, if the program
+// imports package commands; otherwise it refuses them, with status 2. Flags that the program
+// has parsed with package flag before it calls Main are its own.
 func Main(config Config) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, config); err != nil {
+	if args := arguments(); len(args) > 0 {
+		os.Exit(command(config, args))
+	}
+	if err := serve(config); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
 	}
+}
+
+// serve runs the application until a signal ends it.
+func serve(config Config) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return run(ctx, config)
 }
 
 func run(ctx context.Context, config Config) error {

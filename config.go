@@ -167,14 +167,20 @@ func (c Config) resolve() (out server.Config, err error) {
 		out.Rules[m.erased()], out.Can[m.erased()] = m.rule, m.permit
 	}
 	out.Migrations, out.MigrateAtStart = erasedMigrations(c.Migrations), c.MigrateAtStart
-	if info, ok := debug.ReadBuildInfo(); out.Name == "" && ok {
-		out.Name = filepath.Base(info.Main.Path)
-	}
+	out.Name = c.name()
 	err = c.readEnvironment(&out)
 	if out.Log == nil {
 		out.Log = logger(out.Env)
 	}
 	return out, err
+}
+
+// name returns the name of the application.
+func (c Config) name() string {
+	if info, ok := debug.ReadBuildInfo(); c.Name == "" && ok {
+		return filepath.Base(info.Main.Path)
+	}
+	return c.Name
 }
 
 // readEnvironment completes the configuration with the environment, and fills the

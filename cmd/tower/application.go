@@ -16,6 +16,7 @@ import (
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
 
+	"github.com/towerkit/tower/internal/archive/bucket"
 	"github.com/towerkit/tower/internal/cli"
 	"github.com/towerkit/tower/internal/commands"
 	"github.com/towerkit/tower/internal/dev"
@@ -97,7 +98,7 @@ func readApplication(folder string) (*application, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the application: %w", err)
 	}
-	app := &application{Application: &commands.Application{Folder: folder, URL: "http://localhost:3000"}} // where tower server listens
+	app := &application{Application: &commands.Application{Folder: folder, URL: "http://localhost:3000", Serve: "tower server", OpenPlace: bucket.Open}}
 	app.Start, app.Migrate = app.start, app.migrate
 	if file.Module != nil {
 		app.Module = file.Module.Mod.Path
@@ -133,11 +134,6 @@ func (app *application) start(ctx context.Context, env string) (io.Closer, error
 		return nil, fmt.Errorf("%w yet: %w", control.ErrNotRunning, err)
 	}
 	return started, err
-}
-
-// here returns the application for commands on it.
-func here(app *application) commands.Find {
-	return func() (*commands.Application, error) { return app.Application, nil }
 }
 
 // find finds the application of the working directory for the commands on it.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +36,7 @@ func runChecks(ctx context.Context) []commands.Finding {
 	case err != nil:
 		return append(findings, commands.Finding{Check: "application", State: "problem", Detail: err.Error(), Fix: "correct go.mod"})
 	}
+	app.Env = cmp.Or(os.Getenv("TOWER_ENV"), "development")
 	findings = append(findings,
 		commands.Finding{Check: "application", State: "ok", Detail: app.Name + " in " + app.Folder},
 		checkTower(app),

@@ -108,7 +108,8 @@ func derivedCommand(cmd *cobra.Command, plan func(app *application, connected *c
 		if err != nil {
 			return err
 		}
-		return here(app).Connected(cmd, "development", func(connected *control.Client) error {
+		app.Env = "development"
+		return app.Connected(cmd, func(connected *control.Client) error {
 			schema, err := fetchSchema(cmd.Context(), connected)
 			if err != nil {
 				return err

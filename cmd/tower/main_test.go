@@ -34,6 +34,7 @@ func TestMain(m *testing.M) {
 //
 //	application          create the folders blog, an application, and tower, which it requires
 //	serve [args]         start tower server on a free port, $SERVED; $URL is its address
+//	program FILE [args]  start a program that serves in the same way, at $TOWER_ADDR
 //	await REGEXP         wait until the server prints a match, after that of the last await
 //	get PATH [STATUS]    send a request to the server; stdout is the answer
 //	interrupt [SIGNAL]   end the server with Ctrl-C or another signal; it must exit with 0
@@ -60,6 +61,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"application": makeApplication,
 			"serve":       startServer,
+			"program":     startProgram,
 			"await":       awaitServer,
 			"get":         askServer,
 			"interrupt":   endServer,
@@ -139,14 +141,23 @@ func (s *server) await(pattern string) ([]string, error) {
 }
 
 func startServer(ts *testscript.TestScript, neg bool, args []string) {
-	s := ts.Value(serverKey{}).(*server)
-	*s = server{ended: make(chan error, 1)}
 	tower, err := exec.LookPath("tower")
 	ts.Check(err)
-	s.cmd = exec.Command(tower, append([]string{"server", "--port", "0"}, args...)...)
+	begin(ts, tower, append([]string{"server", "--port", "0"}, args...), `^▸ (http://\S+)$`)
+}
+
+func startProgram(ts *testscript.TestScript, neg bool, args []string) {
+	begin(ts, ts.MkAbs(args[0]), args[1:], `^[a-z]+ on (http://\S+)$`)
+}
+
+// begin starts the server of a script, and waits for the line with its address.
+func begin(ts *testscript.TestScript, program string, args []string, address string) {
+	s := ts.Value(serverKey{}).(*server)
+	*s = server{ended: make(chan error, 1)}
+	s.cmd = exec.Command(program, args...)
 	s.cmd.Dir = ts.MkAbs(".")
 	for _, name := range []string{
-		"HOME", "PATH", "TMPDIR", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOTOOLCHAIN", "GOFLAGS", "GORACE", "BROWSER", "WORK", "TOWER_SECRET",
+		"HOME", "PATH", "TMPDIR", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOTOOLCHAIN", "GOFLAGS", "GORACE", "BROWSER", "WORK", "TOWER_SECRET", "TOWER_ENV", "TOWER_ADDR", "TOWER_CONSOLE",
 	} {
 		s.cmd.Env = append(s.cmd.Env, name+"="+ts.Getenv(name))
 	}
@@ -158,7 +169,7 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 		s.ended <- <-s.ended
 		ts.Logf("the server printed:\n%s", s.output.String())
 	})
-	match, err := s.await(`^▸ (http://\S+)$`)
+	match, err := s.await(address)
 	ts.Check(err)
 	ts.Setenv("URL", match[1])
 	ts.Setenv("SERVED", match[1][strings.LastIndex(match[1], ":")+1:])

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -102,19 +101,6 @@ func (app *application) migrate(ctx context.Context, task, env string, progress 
 	}
 	child := exec.CommandContext(ctx, binary)
 	child.Dir = app.Folder
-	child.Env = append(os.Environ(), "PWD="+app.Folder, "TOWER_FOLDER="+app.Folder, "TOWER_ENV="+env, "TOWER_MIGRATE="+task)
-	child.Stderr = progress
-	child.Cancel = func() error { return child.Process.Signal(os.Interrupt) }
-	out, err := child.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := child.Start(); err != nil {
-		return nil, fmt.Errorf("start the application: %w", err)
-	}
-	report, err := db.ReadReport(out, progress)
-	if failed := child.Wait(); err == nil && report == nil {
-		err = cli.Hinted(fmt.Errorf("the application did not report: %w", cmp.Or(failed, io.ErrUnexpectedEOF)), "its main function must call tower.Main")
-	}
-	return report, err
+	child.Env = append(os.Environ(), "PWD="+app.Folder, "TOWER_FOLDER="+app.Folder)
+	return db.RunTask(child, task, env, progress)
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/spf13/cobra"
+
 	"github.com/towerkit/tower/internal/repl/term"
 )
 
@@ -48,9 +50,9 @@ type ExitCode int
 
 func (e ExitCode) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
-// report prints an error of a program and its hint, and returns the exit code. An error that
+// report prints an error of the program of root and its hint, and returns the exit code. An error that
 // has a method Print prints itself.
-func report(stderr io.Writer, program string, err error) int {
+func report(stderr io.Writer, root *cobra.Command, err error) int {
 	if err == nil {
 		return 0
 	}
@@ -66,9 +68,9 @@ func report(stderr io.Writer, program string, err error) int {
 	if errors.Is(err, context.Canceled) {
 		err = errors.New("interrupted")
 	}
-	fmt.Fprintf(stderr, "%s: %s\n", program, term.CleanLines(err.Error()))
+	fmt.Fprintf(stderr, "%s: %s\n", root.Name(), term.CleanLines(Named(root, err.Error())))
 	if hint := HintOf(err); hint != "" {
-		fmt.Fprintf(stderr, "  → %s\n", term.CleanLines(hint))
+		fmt.Fprintf(stderr, "  → %s\n", term.CleanLines(Named(root, hint)))
 	}
 	if errors.As(err, new(*usageError)) {
 		return 2
@@ -76,11 +78,11 @@ func report(stderr io.Writer, program string, err error) int {
 	return 1
 }
 
-// asUsageError returns an error that occurred before a command of a program started as that
+// asUsageError returns an error that occurred before a command below root started as that
 // of an invalid command line.
-func asUsageError(program string, err error) error {
+func asUsageError(root *cobra.Command, err error) error {
 	if errors.As(err, new(*usageError)) {
 		return err
 	}
-	return Usage(err.Error(), "see: "+program+" help")
+	return Usage(err.Error(), "see: "+root.Name()+" help")
 }

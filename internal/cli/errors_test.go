@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
 )
 
 func TestReport(t *testing.T) {
@@ -22,7 +24,7 @@ func TestReport(t *testing.T) {
 		{fmt.Errorf("all: %w", Usage("no", "see")), 2, "tower: all: no\n  → see\n"},
 	} {
 		var text strings.Builder
-		if code := report(&text, "tower", test.err); code != test.code || text.String() != test.text {
+		if code := report(&text, &cobra.Command{Use: "tower"}, test.err); code != test.code || text.String() != test.text {
 			t.Errorf("%v: %d %q", test.err, code, text.String())
 		}
 	}

@@ -27,13 +27,14 @@ func Run(root *cobra.Command, args []string, stdin io.Reader, stdout, stderr io.
 	began := false
 	root.PersistentPreRun = func(*cobra.Command, []string) { began = true }
 	err := checkCommand(root, args)
+	nameCommands(root)
 	if err == nil {
 		err = root.Execute()
 	}
 	if err != nil && !began {
-		err = asUsageError(root.Name(), err)
+		err = asUsageError(root, err)
 	}
-	return report(stderr, root.Name(), err)
+	return report(stderr, root, err)
 }
 
 func newHelp() *cobra.Command {

@@ -5,6 +5,7 @@
 package commands
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"os/user"
 	"path/filepath"
 
+	"github.com/towerkit/tower/internal/archive"
 	"github.com/towerkit/tower/internal/cli"
 	"github.com/towerkit/tower/internal/environ"
 	"github.com/towerkit/tower/internal/repl/control"
@@ -26,6 +28,16 @@ type Application struct {
 	Name   string // last element of its module's path
 	Folder string // of its data, settings and control socket; absolute, without symlinks
 	URL    string // where it is usually served
+	Serve  string // the command that serves it: "tower server"
+	// Env is the environment in which commands find its data, and start it. [Choice.Application]
+	// sets it, unless the program decides it.
+	Env string
+
+	// Store is the path of the store, where the program decides it. Default: TOWER_DB, and
+	// else db/ENV.db in Folder.
+	Store string
+	// Working is the folder that a path in the settings begins in. Default: Folder.
+	Working string
 
 	// Start starts the application in an environment. It serves consoles when Start returns,
 	// until it is closed. If another process is starting it, the error is [control.ErrNotRunning].
@@ -33,16 +45,21 @@ type Application struct {
 	// Migrate has the application do a task of migrations in an environment, and returns its
 	// report. What it prints meanwhile goes to progress.
 	Migrate func(ctx context.Context, task, env string, progress io.Writer) (*wire.MigrationReport, error)
-}
 
-// A Find finds the application that a command is about.
-type Find func() (*Application, error)
+	// OpenPlace opens a place of archives by its URL; nil if it can open folders alone.
+	OpenPlace func(address string) (archive.Place, error)
+
+	socket string // of an application that runs, and is known by nothing else
+}
 
 // Attach connects to the running application. The error is [control.ErrNotRunning] if it is
 // not running.
 func (a *Application) Attach(ctx context.Context) (*control.Client, error) {
-	runtime := wire.RuntimeFolder(os.Getenv("XDG_RUNTIME_DIR"), os.TempDir(), os.Getuid())
-	return control.Attach(ctx, wire.SocketPath(a.Folder, runtime), Author())
+	path := a.socket
+	if path == "" {
+		path = wire.SocketPath(a.Folder, wire.RuntimeFolder(os.Getenv("XDG_RUNTIME_DIR"), os.TempDir(), os.Getuid()))
+	}
+	return control.Attach(ctx, path, Author())
 }
 
 // Author returns the author of what commands write: "console:ada".
@@ -53,39 +70,51 @@ func Author() string {
 	return "console:unknown"
 }
 
-// AttachIn connects to the running application. The error is [control.ErrNotRunning] if it
-// does not run in that environment.
-func (a *Application) AttachIn(ctx context.Context, env string) (*control.Client, error) {
+// AttachInEnv connects to the running application. The error is [control.ErrNotRunning] if it
+// does not run in Env.
+func (a *Application) AttachInEnv(ctx context.Context) (*control.Client, error) {
 	client, err := a.Attach(ctx)
-	if err == nil && client.Hello().Env != env {
+	if err == nil && client.Hello().Env != a.Env {
 		_ = client.Close() // it returns nil
 		return nil, control.ErrNotRunning
 	}
 	return client, err
 }
 
-// Data returns the path of the store in an environment, and the environment.
-func (a *Application) Data(env string) (string, *environ.Environment, error) {
-	vars, err := environ.Read(a.Folder, env)
+// Data returns the path of the store in Env, and the settings.
+func (a *Application) Data() (string, *environ.Environment, error) {
+	vars, err := environ.Read(a.Folder, a.Env)
 	if err != nil {
 		return "", nil, err
 	}
-	path := vars.Or("TOWER_DB", filepath.Join("db", env+".db"))
+	path := cmp.Or(a.Store, vars.Or("TOWER_DB", filepath.Join("db", a.Env+".db")))
 	if !filepath.IsAbs(path) {
-		path = filepath.Join(a.Folder, path)
+		path = filepath.Join(cmp.Or(a.Working, a.Folder), path)
 	}
 	return path, vars, nil
 }
 
 // OpenStopped opens the store of an application that is not running.
-func (a *Application) OpenStopped(env string) (*store.File, error) {
-	path, _, err := a.Data(env)
+func (a *Application) OpenStopped() (*store.File, error) {
+	if a.socket != "" {
+		return nil, fmt.Errorf("%w at %s", control.ErrNotRunning, a.socket)
+	}
+	path, _, err := a.Data()
 	if err != nil {
 		return nil, err
 	}
 	file, err := store.OpenFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, cli.Hinted(fmt.Errorf("there is no data of %s: %s does not exist", env, path), "name the environment with --env, or set TOWER_DB")
+		return nil, cli.Hinted(fmt.Errorf("there is no data of %s: %s does not exist", a.Env, path), "name the environment with --env, or set TOWER_DB")
 	}
-	return file, err
+	return file, unreachable(err)
+}
+
+// unreachable returns err with advice, if it says that another process has the store open:
+// that is most likely the application, without a control socket.
+func unreachable(err error) error {
+	if !errors.As(err, new(*store.InUseError)) {
+		return err
+	}
+	return cli.Hinted(err, "commands reach an application that runs in production if it is started with TOWER_CONSOLE=on")
 }

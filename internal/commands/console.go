@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"context"
 	"fmt"
 	"os"
 
@@ -8,12 +9,13 @@ import (
 
 	"github.com/towerkit/tower/internal/cli"
 	"github.com/towerkit/tower/internal/repl"
+	"github.com/towerkit/tower/internal/repl/control"
 )
 
 // Console returns the command console.
 func (find Find) Console() *cobra.Command {
 	o := repl.Options{}
-	env := cli.EnvFlag("development")
+	var choice *Choice
 	cmd := &cobra.Command{
 		Use:     "console [FILE]",
 		Aliases: []string{"c"},
@@ -30,7 +32,7 @@ With -e, a file or piped input, the console prints each result, and the exit cod
 something failed. In production it asks for confirmation before it deletes or changes
 many records; in a script, use --yes.`,
 		Example: `  tower console
-  tower console -e 'Post.cli.Count()'
+  tower console -e 'Post.count()'
   tower console --json -e 'Post.where({published: true}).limit(5)'
   tower console --sandbox
   tower console seeds.js`,
@@ -47,8 +49,18 @@ many records; in a script, use --yes.`,
 				defer file.Close()
 				o.Script, o.ScriptName = file, args[0]
 			}
-			return find.with(cmd, string(env), func(d *dialer) error {
-				o.Dial = d.dial
+			return choice.with(cmd, func(d *dialer) error {
+				first, err := d.dial(cmd.Context())
+				if err != nil {
+					return err
+				}
+				o.Dial = func(ctx context.Context) (*control.Client, error) {
+					if client := first; client != nil {
+						first = nil
+						return client, nil
+					}
+					return d.dial(ctx)
+				}
 				o.Input, o.Output, o.Err = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
 				if code := repl.Run(cmd.Context(), o); code != 0 {
 					return cli.ExitCode(code)
@@ -63,7 +75,6 @@ many records; in a script, use --yes.`,
 	cmd.Flags().BoolVar(&o.ReadOnly, "read-only", false, "refuse all changes")
 	cmd.Flags().BoolVar(&o.Sandbox, "sandbox", false, "discard all changes, unless commit() is called")
 	cmd.Flags().BoolVarP(&o.Yes, "yes", "y", false, "answer yes to all questions")
-	cmd.Flags().Var(&env, "env", "environment in which to start an application that is not running")
-	cmd.RegisterFlagCompletionFunc("env", cobra.FixedCompletions(cli.Environments, cobra.ShellCompDirectiveNoFileComp))
+	choice = find.ChooseRunning(cmd, "environment in which to start an application that is not running")
 	return cmd
 }

@@ -16,7 +16,6 @@ import (
 // is not running.
 type dialer struct {
 	app      *Application
-	env      string
 	progress io.Writer
 
 	mu       sync.Mutex
@@ -31,14 +30,14 @@ func (d *dialer) dial(ctx context.Context) (*control.Client, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	client, err := d.app.Attach(ctx)
-	if d.attached || !errors.Is(err, control.ErrNotRunning) {
+	if d.attached || d.app.Start == nil || !errors.Is(err, control.ErrNotRunning) {
 		d.attached = d.attached || err == nil
 		return client, err
 	}
-	fmt.Fprintln(d.progress, "starting the application")
-	started, err := d.app.Start(ctx, d.env)
+	fmt.Fprintln(d.progress, "starting the application in "+d.app.Env)
+	started, err := d.app.Start(ctx, d.app.Env)
 	if err != nil {
-		return nil, err
+		return nil, unreachable(err)
 	}
 	d.started, d.attached = started, true
 	return d.app.Attach(ctx)
@@ -54,21 +53,20 @@ func (d *dialer) close() error {
 }
 
 // with calls do with a dialer for the application, and ends the application if do has
-// started it, in an environment.
-func (find Find) with(cmd *cobra.Command, env string, do func(*dialer) error) (err error) {
-	app, err := find()
-	if err != nil {
-		return err
+// started it, in Env.
+func (a *Application) with(cmd *cobra.Command, do func(*dialer) error) error {
+	d := &dialer{app: a, progress: cmd.ErrOrStderr()}
+	err := do(d)
+	if closing := d.close(); closing != nil {
+		err = errors.Join(err, closing)
 	}
-	d := &dialer{app: app, env: env, progress: cmd.ErrOrStderr()}
-	defer func() { err = errors.Join(err, d.close()) }()
-	return do(d)
+	return err
 }
 
-// Connected calls do with a connection to the application, which it starts in an environment
-// if it is not running, and ends again when do returns.
-func (find Find) Connected(cmd *cobra.Command, env string, do func(*control.Client) error) error {
-	return find.with(cmd, env, func(d *dialer) error {
+// Connected calls do with a connection to the application, which it starts in Env if it is not
+// running, and ends again when do returns.
+func (a *Application) Connected(cmd *cobra.Command, do func(*control.Client) error) error {
+	return a.with(cmd, func(d *dialer) error {
 		connected, err := d.dial(cmd.Context())
 		if err != nil {
 			return err

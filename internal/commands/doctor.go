@@ -84,13 +84,12 @@ func writeFindings(out io.Writer, findings []Finding, asJSON bool) error {
 // process that runs the application, if one does.
 func (a *Application) CheckDatabase(running string) Finding {
 	f := Finding{Check: "database"}
-	env := cmp.Or(os.Getenv("TOWER_ENV"), "development")
-	path, vars, err := a.Data(env)
+	path, vars, err := a.Data()
 	if err != nil {
 		f.State, f.Detail, f.Fix = "problem", err.Error(), "correct the file"
 		return f
 	}
-	f.Detail = vars.Or("TOWER_DB", filepath.Join("db", env+".db"))
+	f.Detail = cmp.Or(a.Store, vars.Or("TOWER_DB", filepath.Join("db", a.Env+".db")))
 	if err := tryWrite(filepath.Dir(path)); err != nil {
 		f.State, f.Detail, f.Fix = "problem", err.Error(), "give your user write access to "+filepath.Dir(path)
 		return f
@@ -103,7 +102,7 @@ func (a *Application) CheckDatabase(running string) Finding {
 		f.State, f.Detail = "ok", f.Detail+", open in "+running
 	case held:
 		f.State, f.Detail = "problem", f.Detail+" is locked by another process"
-		f.Fix = "stop the application that was started without tower server"
+		f.Fix = "stop the application that was started without " + a.Serve
 	default:
 		f.State, f.Detail = "ok", f.Detail+" is writable, and no process has it open"
 	}
@@ -115,13 +114,12 @@ func (a *Application) CheckDatabase(running string) Finding {
 func (a *Application) CheckSettings(ctx context.Context) (findings []Finding) {
 	client, err := a.Attach(ctx)
 	if errors.Is(err, control.ErrNotRunning) {
-		env := cmp.Or(os.Getenv("TOWER_ENV"), "development")
-		if vars, err := environ.Read(a.Folder, env); err == nil {
-			for _, s := range settings.Own(vars, env, nil) {
+		if vars, err := environ.Read(a.Folder, a.Env); err == nil {
+			for _, s := range settings.Own(vars, a.Env, nil) {
 				findings = append(findings, showSetting(s.Name, s.Value, s.From, s.Secret))
 			}
 		}
-		return append(findings, Finding{"settings", "note", "the application's own are known while it runs; it checks them when it starts", "tower server"})
+		return append(findings, Finding{"settings", "note", "the application's own are known while it runs; it checks them when it starts", a.Serve})
 	}
 	var all []wire.Setting
 	if err == nil {

@@ -23,6 +23,7 @@ import (
 // Query returns the command query.
 func (find Find) Query() *cobra.Command {
 	q := &queryCommand{}
+	var choice *Choice
 	cmd := &cobra.Command{
 		Use:   "query SCOPE",
 		Short: "Print the records of a cursor, or watch them change",
@@ -48,7 +49,7 @@ The exit code is 1 if something failed, or if the time was up before the conditi
 			if err := q.check(); err != nil {
 				return err
 			}
-			return find.with(cmd, "development", func(d *dialer) error {
+			return choice.with(cmd, func(d *dialer) error {
 				ctx, stop := signal.NotifyContext(cmd.Context(), cli.EndSignals...)
 				defer stop()
 				return q.run(ctx, d)
@@ -61,6 +62,7 @@ The exit code is 1 if something failed, or if the time was up before the conditi
 	cmd.Flags().DurationVar(&q.timeout, "timeout", 0, "give up after this time")
 	cmd.Flags().StringVar(&q.as, "as", "", "open the cursor as the user with this id")
 	cmd.Flags().StringVar(&q.in, "in", "", "the cursor's input, as JSON")
+	choice = find.ChooseRunning(cmd, "environment in which to start an application that is not running")
 	return cmd
 }
 

@@ -20,6 +20,7 @@ import (
 func (find Find) Routes() *cobra.Command {
 	var asJSON, curl bool
 	var pattern, as string
+	var choice *Choice
 	cmd := &cobra.Command{
 		Use:   "routes",
 		Short: "List actions, pages, cursors and handlers",
@@ -35,7 +36,7 @@ application is not running, tower routes starts it.`,
 			if err != nil {
 				return cli.Usage(fmt.Sprintf("--grep %q is not a pattern: %v", pattern, err), "it is a regular expression, for example: post|user")
 			}
-			routes, url, err := find.fetchRoutes(cmd, as)
+			routes, url, err := fetchRoutes(cmd, choice, as)
 			if err != nil {
 				return err
 			}
@@ -63,11 +64,12 @@ application is not running, tower routes starts it.`,
 	cmd.Flags().BoolVar(&curl, "curl", false, "print curl commands that call the actions and pages")
 	cmd.Flags().StringVarP(&pattern, "grep", "g", "", "list only routes that match this regular expression")
 	cmd.Flags().StringVar(&as, "as", "", "list only routes that the user with this id may use")
+	choice = find.ChooseRunning(cmd, "environment in which to start an application that is not running")
 	return cmd
 }
 
-func (find Find) fetchRoutes(cmd *cobra.Command, as string) (routes []wire.Route, url string, err error) {
-	err = find.with(cmd, "development", func(d *dialer) error {
+func fetchRoutes(cmd *cobra.Command, choice *Choice, as string) (routes []wire.Route, url string, err error) {
+	err = choice.with(cmd, func(d *dialer) error {
 		connected, err := d.dial(cmd.Context())
 		if err != nil {
 			return err

@@ -142,7 +142,7 @@ func TestNoApplicationListens(t *testing.T) {
 		return control.Attach(ctx, t.TempDir()+"/s", "console:ada")
 	}
 	exit := Run(t.Context(), Options{Dial: dial, Expr: []string{"1"}, Err: &errs})
-	if exit != 1 || !strings.Contains(errs.String(), "no application is running at") || !strings.Contains(errs.String(), "tower server") {
+	if exit != 1 || !strings.Contains(errs.String(), "no application is running at") {
 		t.Errorf("exit %d: %s", exit, errs.String())
 	}
 }

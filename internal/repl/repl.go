@@ -2,7 +2,6 @@ package repl
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -96,9 +95,6 @@ func Run(ctx context.Context, o Options) (exit int) {
 	client, err := o.Dial(ctx)
 	if err != nil {
 		fmt.Fprintln(o.Err, "error:", term.CleanLines(err.Error()))
-		if errors.Is(err, control.ErrNotRunning) {
-			fmt.Fprintln(o.Err, "  start it with: tower server")
-		}
 		return 1
 	}
 	if o.fullScreen() {

@@ -51,6 +51,13 @@ func writeHolder(path string) error {
 // inUseError returns an error that names the process that has the file open, if it is
 // known.
 func inUseError(path string) error {
+	program, pid := Holder(path)
+	return &InUseError{Path: path, PID: pid, Program: program}
+}
+
+// Holder returns the program and the process that last opened the file; "" and 0 if they are
+// not known.
+func Holder(path string) (program string, pid int) {
 	var h holder
 	if file, err := private.OpenShared(holderPath(path), os.O_RDONLY); err == nil {
 		if json.NewDecoder(file).Decode(&h) != nil {
@@ -58,5 +65,5 @@ func inUseError(path string) error {
 		}
 		_ = file.Close() // it is only read
 	}
-	return &InUseError{Path: path, PID: h.PID, Program: h.Program}
+	return h.Program, h.PID
 }

@@ -5,6 +5,7 @@ import (
 	"embed"
 
 	"github.com/towerkit/tower"
+	_ "github.com/towerkit/tower/commands" // the program has a console, queries and db in it
 
 	"github.com/towerkit/tower/scaffolds/app/models"
 )

@@ -18,7 +18,7 @@ import (
 )
 
 func newBackup(find commands.Find) *cobra.Command {
-	var env string
+	var choice *commands.Choice
 	cmd := &cobra.Command{
 		Use:   "backup [FILE]",
 		Short: "Write the application's data to one file",
@@ -31,19 +31,19 @@ The backup holds everything that the store has, secrets too. Only you can read t
   tower db backup /mnt/backups/blog.backup --env production`,
 		Args: cli.AtMostOneArgument,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			app, err := find()
+			app, err := choice.Application(cmd.Context())
 			if err != nil {
 				return err
 			}
 			now := time.Now()
-			path := fmt.Sprintf("%s-%s-%s.backup", app.Name, env, now.Format("20060102-150405"))
+			path := fmt.Sprintf("%s-%s-%s.backup", app.Name, app.Env, now.Format("20060102-150405"))
 			if len(args) > 0 {
 				path = args[0]
 			}
 			if _, err := os.Lstat(path); err == nil {
 				return cli.Hinted(fmt.Errorf("%s exists", path), "give another name, or remove it first")
 			}
-			b := &backup{app: app, env: env, path: path, progress: cli.NewProgress(cmd.ErrOrStderr())}
+			b := &backup{app: app, path: path, progress: cli.NewProgress(cmd.ErrOrStderr())}
 			info, err := b.run(cmd.Context())
 			b.progress.End()
 			if err != nil {
@@ -57,14 +57,13 @@ The backup holds everything that the store has, secrets too. Only you can read t
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&env, "env", "development", "the environment whose data to back up")
+	choice = find.ChooseRunning(cmd, "the environment whose data to back up")
 	return cmd
 }
 
 // A backup is one run of tower db backup.
 type backup struct {
 	app      *commands.Application
-	env      string
 	path     string
 	progress *cli.Progress
 }
@@ -91,7 +90,7 @@ func (b *backup) run(ctx context.Context) (archive.Info, error) {
 
 func (b *backup) copy(ctx context.Context, raw string) (archive.Info, error) {
 	b.progress.Report("copying the store", 0, 0)
-	client, err := b.app.AttachIn(ctx, b.env)
+	client, err := b.app.AttachInEnv(ctx)
 	if errors.Is(err, control.ErrNotRunning) {
 		return b.copyFile(raw)
 	}
@@ -106,7 +105,7 @@ func (b *backup) copy(ctx context.Context, raw string) (archive.Info, error) {
 
 // copyFile copies the store of an application that is not running.
 func (b *backup) copyFile(raw string) (archive.Info, error) {
-	file, err := b.app.OpenStopped(b.env)
+	file, err := b.app.OpenStopped()
 	if err != nil {
 		return archive.Info{}, err
 	}

@@ -33,7 +33,7 @@ func New(find commands.Find) *cobra.Command {
 }
 
 func newCheck(find commands.Find) *cobra.Command {
-	var env string
+	var choice *commands.Choice
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Check the whole file of the data",
@@ -48,7 +48,7 @@ it.`,
 		Args: cli.NoArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var found []string
-			err := find.Connected(cmd, env, func(connected *control.Client) error {
+			err := choice.Connected(cmd, func(connected *control.Client) error {
 				return connected.Do(cmd.Context(), wire.ControlRequest{Do: wire.DoCheck}, &found)
 			})
 			if err != nil {
@@ -64,12 +64,12 @@ it.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&env, "env", "development", "the environment whose data to check")
+	choice = find.ChooseRunning(cmd, "the environment whose data to check")
 	return cmd
 }
 
 func newCompact(find commands.Find) *cobra.Command {
-	var env string
+	var choice *commands.Choice
 	cmd := &cobra.Command{
 		Use:   "compact",
 		Short: "Return the unused space of the data's file",
@@ -80,12 +80,12 @@ new file beside the old one.`,
   tower db compact --env production`,
 		Args: cli.NoArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			app, err := find()
+			app, err := choice.Application(cmd.Context())
 			if err != nil {
 				return err
 			}
 			progress := cli.NewProgress(cmd.ErrOrStderr())
-			sizes, err := compact(cmd.Context(), app, env, progress)
+			sizes, err := compact(cmd.Context(), app, progress)
 			progress.End()
 			if err != nil {
 				return err
@@ -94,16 +94,16 @@ new file beside the old one.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&env, "env", "development", "the environment whose data to compact")
+	choice = find.ChooseRunning(cmd, "the environment whose data to compact")
 	return cmd
 }
 
 // compact compacts the store, with the help of the application if it is running.
-func compact(ctx context.Context, app *commands.Application, env string, progress *cli.Progress) (sizes wire.Compacted, err error) {
+func compact(ctx context.Context, app *commands.Application, progress *cli.Progress) (sizes wire.Compacted, err error) {
 	report := func(done, total int64) { progress.Report("compacting", done, total) }
-	client, err := app.AttachIn(ctx, env)
+	client, err := app.AttachInEnv(ctx)
 	if errors.Is(err, control.ErrNotRunning) {
-		file, err := app.OpenStopped(env)
+		file, err := app.OpenStopped()
 		if err != nil {
 			return sizes, err
 		}

@@ -26,6 +26,7 @@ import (
 
 func newExport(find commands.Find) *cobra.Command {
 	e := &export{}
+	var choice *commands.Choice
 	cmd := &cobra.Command{
 		Use:   "export [MODEL...]",
 		Short: "Write the records of models as JSON or CSV",
@@ -40,7 +41,7 @@ The application may run and be written to meanwhile. Private fields are left out
   tower db export posts --format csv -o posts.csv
   tower db export -o records`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			app, err := find()
+			app, err := choice.Application(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -56,7 +57,7 @@ The application may run and be written to meanwhile. Private fields are left out
 			return e.run(cmd.Context(), app)
 		},
 	}
-	cmd.Flags().StringVar(&e.env, "env", "development", "the environment whose records to export")
+	choice = find.ChooseRunning(cmd, "the environment whose records to export")
 	cmd.Flags().StringVar(&e.format, "format", "ndjson", "ndjson or csv")
 	cmd.Flags().StringVarP(&e.output, "output", "o", "", "the file for one model, or the folder for several")
 	cmd.Flags().BoolVar(&e.private, "private", false, "write private fields too, such as hashes of passwords")
@@ -65,11 +66,11 @@ The application may run and be written to meanwhile. Private fields are left out
 
 // An export is one run of tower db export.
 type export struct {
-	env, format, output string
-	private             bool
-	models              []string
-	out, said           io.Writer
-	progress            *cli.Progress
+	format, output string
+	private        bool
+	models         []string
+	out, said      io.Writer
+	progress       *cli.Progress
 }
 
 // run reads the store, or a copy of it if the application is running.
@@ -79,14 +80,14 @@ func (e *export) run(ctx context.Context, app *commands.Application) error {
 		return err
 	}
 	defer os.RemoveAll(folder)
-	client, err := app.AttachIn(ctx, e.env)
+	client, err := app.AttachInEnv(ctx)
 	var file *store.File
 	switch {
 	case errors.Is(err, control.ErrNotRunning):
-		file, err = app.OpenStopped(e.env)
+		file, err = app.OpenStopped()
 	case err == nil:
 		_ = client.Close() // it returns nil
-		b := &backup{app: app, env: e.env, progress: e.progress}
+		b := &backup{app: app, progress: e.progress}
 		path := filepath.Join(folder, "store.db")
 		if _, err = b.copy(ctx, path); err == nil {
 			file, err = store.OpenFile(path)

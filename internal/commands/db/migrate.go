@@ -2,11 +2,14 @@ package db
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"os"
+	"os/exec"
 	"slices"
 	"strings"
 
@@ -19,7 +22,7 @@ import (
 )
 
 func newStatus(find commands.Find) *cobra.Command {
-	var env string
+	var choice *commands.Choice
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "status",
@@ -31,16 +34,16 @@ of the application that runs or of the file, and changes nothing.`,
   tower db status --env production --json`,
 		Args: cli.NoArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return runMigration(cmd, find, wire.MigrateStatus, env, asJSON)
+			return runMigration(cmd, choice, wire.MigrateStatus, asJSON)
 		},
 	}
-	cmd.Flags().StringVar(&env, "env", "development", "the environment whose data to look at")
+	choice = find.Choose(cmd, "the environment whose data to look at")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
 	return cmd
 }
 
 func newMigrate(find commands.Find) *cobra.Command {
-	var env string
+	var choice *commands.Choice
 	var plan, rehearse, accept, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "migrate",
@@ -70,10 +73,10 @@ list, and an update mends them.`,
 			case accept:
 				do = wire.MigrateAccept
 			}
-			return runMigration(cmd, find, do, env, asJSON)
+			return runMigration(cmd, choice, do, asJSON)
 		},
 	}
-	cmd.Flags().StringVar(&env, "env", "development", "the environment whose data to migrate")
+	choice = find.Choose(cmd, "the environment whose data to migrate")
 	cmd.Flags().BoolVar(&plan, "plan", false, "tell what would be done, and change nothing")
 	cmd.Flags().BoolVar(&rehearse, "rehearse", false, "migrate a copy of the data, and delete it")
 	cmd.Flags().BoolVar(&accept, "accept", false, "migrate although records will not fit their models")
@@ -83,12 +86,12 @@ list, and an update mends them.`,
 }
 
 // runMigration lets the application do a task and prints its report.
-func runMigration(cmd *cobra.Command, find commands.Find, do, env string, asJSON bool) error {
-	app, err := find()
+func runMigration(cmd *cobra.Command, choice *commands.Choice, do string, asJSON bool) error {
+	app, err := choice.Application(cmd.Context())
 	if err != nil {
 		return err
 	}
-	report, err := app.Migrate(cmd.Context(), do, env, cmd.ErrOrStderr())
+	report, err := app.Migrate(cmd.Context(), do, app.Env, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
@@ -97,12 +100,32 @@ func runMigration(cmd *cobra.Command, find commands.Find, do, env string, asJSON
 		encoder.SetIndent("", "  ")
 		err = encoder.Encode(report)
 	} else {
-		printMigration(cmd.OutOrStdout(), do, report)
+		printMigration(cmd, do, report)
 	}
 	if err == nil && report.Refused != "" && do != wire.MigrateStatus && do != wire.MigratePlan && do != wire.MigrateAccept {
 		return cli.Hinted(errors.New("nothing was migrated"), "tower db migrate --plan tells what each step does")
 	}
 	return err
+}
+
+// RunTask runs an application's program for a task of migrations in an environment, and
+// returns its report. What it prints meanwhile goes to progress.
+func RunTask(child *exec.Cmd, task, env string, progress io.Writer) (*wire.MigrationReport, error) {
+	child.Env = append(child.Environ(), "TOWER_ENV="+env, "TOWER_MIGRATE="+task)
+	child.Stderr = progress
+	child.Cancel = func() error { return child.Process.Signal(os.Interrupt) }
+	out, err := child.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := child.Start(); err != nil {
+		return nil, fmt.Errorf("start the application: %w", err)
+	}
+	report, err := ReadReport(out, progress)
+	if failed := child.Wait(); err == nil && report == nil {
+		err = cli.Hinted(fmt.Errorf("the application did not report: %w", cmp.Or(failed, io.ErrUnexpectedEOF)), "its main function must call tower.Main")
+	}
+	return report, err
 }
 
 // ReadReport reads the report that an application writes when it has done a task of
@@ -128,8 +151,8 @@ func ReadReport(out io.Reader, progress io.Writer) (report *wire.MigrationReport
 }
 
 // printMigration prints a report for a person.
-func printMigration(out io.Writer, do string, r *wire.MigrationReport) {
-	p := &migrationPrinter{out: out}
+func printMigration(cmd *cobra.Command, do string, r *wire.MigrationReport) {
+	p := &migrationPrinter{cmd: cmd}
 	if r.Fresh {
 		p.line("There is no data yet: %s", r.Data)
 		return
@@ -176,12 +199,12 @@ func printMigration(out io.Writer, do string, r *wire.MigrationReport) {
 }
 
 type migrationPrinter struct {
-	out  io.Writer
+	cmd  *cobra.Command
 	last string
 }
 
 func (p *migrationPrinter) line(format string, args ...any) {
-	fmt.Fprintln(p.out, term.Clean(fmt.Sprintf(format, args...)))
+	fmt.Fprintln(p.cmd.OutOrStdout(), term.Clean(fmt.Sprintf(format, args...)))
 }
 
 // section prints a title, unless it is that of the item before.
@@ -190,10 +213,10 @@ func (p *migrationPrinter) section(title string) {
 		return
 	}
 	if p.last != "" {
-		fmt.Fprintln(p.out)
+		fmt.Fprintln(p.cmd.OutOrStdout())
 	}
 	p.last = title
-	fmt.Fprintln(p.out, title)
+	fmt.Fprintln(p.cmd.OutOrStdout(), title)
 }
 
 func (p *migrationPrinter) item(format string, args ...any) { p.line("  "+format, args...) }
@@ -201,7 +224,7 @@ func (p *migrationPrinter) item(format string, args ...any) { p.line("  "+format
 // end says what was done, or what to do next.
 func (p *migrationPrinter) end(do string, r *wire.MigrationReport) {
 	if p.last != "" {
-		fmt.Fprintln(p.out)
+		fmt.Fprintln(p.cmd.OutOrStdout())
 	}
 	switch {
 	case r.Refused != "":
@@ -227,7 +250,7 @@ func (p *migrationPrinter) end(do string, r *wire.MigrationReport) {
 func (p *migrationPrinter) next(r *wire.MigrationReport) {
 	switch {
 	case len(r.Pending) > 0:
-		p.line("Run the pending migrations: tower db migrate")
+		p.line("%s", cli.Named(p.cmd, "Run the pending migrations: tower db migrate"))
 	case r.Suggest != nil:
 		p.line("A migration can mend this: tower generate migration writes")
 		for _, step := range r.Suggest.Steps {

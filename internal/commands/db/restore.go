@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/towerkit/tower/internal/archive"
-	"github.com/towerkit/tower/internal/archive/bucket"
 	"github.com/towerkit/tower/internal/cli"
 	"github.com/towerkit/tower/internal/commands"
 	"github.com/towerkit/tower/internal/private"
@@ -25,6 +24,7 @@ import (
 
 func newRestore(find commands.Find) *cobra.Command {
 	r := &restore{}
+	var choice *commands.Choice
 	var at string
 	var list bool
 	cmd := &cobra.Command{
@@ -42,7 +42,7 @@ kept beside the restored data. Clients that connect again read everything anew.`
   tower db restore /mnt/archive --at 813 --to copy.db`,
 		Args: cli.AtMostOneArgument,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			if r.app, err = find(); err != nil {
+			if r.app, err = choice.Application(cmd.Context()); err != nil {
 				return err
 			}
 			if at != "" {
@@ -50,7 +50,7 @@ kept beside the restored data. Clients that connect again read everything anew.`
 					return cli.Usage(err.Error(), "tower help db restore")
 				}
 			}
-			if r.source, err = findSource(r.app, r.env, args); err != nil {
+			if r.source, err = findSource(r.app, args); err != nil {
 				return err
 			}
 			if list {
@@ -65,7 +65,7 @@ kept beside the restored data. Clients that connect again read everything anew.`
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&r.env, "env", "development", "the environment whose data to restore")
+	choice = find.Choose(cmd, "the environment whose data to restore")
 	cmd.Flags().StringVar(&at, "at", "", "the state to restore: a commit, a time, or how long ago, like 90m")
 	cmd.Flags().StringVar(&r.to, "to", "", "write the store to this file, not to that of the environment")
 	cmd.Flags().BoolVar(&list, "list", false, "list what an archive has, and restore nothing")
@@ -81,7 +81,7 @@ type source struct {
 
 // findSource returns the source that the arguments name, by default the archive of the
 // environment.
-func findSource(app *commands.Application, env string, args []string) (source, error) {
+func findSource(app *commands.Application, args []string) (source, error) {
 	if len(args) > 0 {
 		if info, err := os.Stat(args[0]); err == nil && info.Mode().IsRegular() {
 			return source{file: args[0]}, nil
@@ -92,10 +92,10 @@ func findSource(app *commands.Application, env string, args []string) (source, e
 		if err != nil {
 			return source{}, err
 		}
-		place, err := openPlace(args[0], folder)
+		place, err := openPlace(app, args[0], folder)
 		return source{place: place}, err
 	}
-	_, vars, err := app.Data(env)
+	_, vars, err := app.Data()
 	if err != nil {
 		return source{}, err
 	}
@@ -103,14 +103,14 @@ func findSource(app *commands.Application, env string, args []string) (source, e
 	if address == "" {
 		return source{}, cli.Usage("there is nothing to restore from", "name a backup or an archive, or set TOWER_BACKUP")
 	}
-	place, err := openPlace(address, app.Folder)
+	place, err := openPlace(app, address, app.Folder)
 	return source{place: place}, err
 }
 
 // openPlace opens a bucket or a folder, which may be relative to base.
-func openPlace(address, base string) (archive.Place, error) {
-	if strings.HasPrefix(address, "s3://") {
-		return bucket.Open(address)
+func openPlace(app *commands.Application, address, base string) (archive.Place, error) {
+	if app.OpenPlace != nil && strings.Contains(address, "://") {
+		return app.OpenPlace(address)
 	}
 	return archive.Open(address, base)
 }
@@ -159,7 +159,6 @@ func listArchive(ctx context.Context, from source, out io.Writer) error {
 // A restore is one run of tower db restore.
 type restore struct {
 	app      *commands.Application
-	env      string
 	source   source
 	point    archive.Point
 	to       string
@@ -171,7 +170,7 @@ func (r *restore) run(ctx context.Context, out io.Writer) error {
 	path := r.to
 	if path == "" {
 		var err error
-		if path, _, err = r.app.Data(r.env); err != nil {
+		if path, _, err = r.app.Data(); err != nil {
 			return err
 		}
 		if err := private.SharedFolder(filepath.Dir(path)); err != nil {
@@ -250,7 +249,8 @@ func (r *restore) hold(path string) (io.Closer, error) {
 }
 
 func newDrill(find commands.Find) *cobra.Command {
-	var env, at string
+	var at string
+	var choice *commands.Choice
 	cmd := &cobra.Command{
 		Use:   "drill [FROM]",
 		Short: "Restore a backup or an archive on trial",
@@ -262,7 +262,7 @@ wrong.`,
   tower db drill blog-production-20261201-111500.backup`,
 		Args: cli.AtMostOneArgument,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			app, err := find()
+			app, err := choice.Application(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -272,21 +272,21 @@ wrong.`,
 					return cli.Usage(err.Error(), "tower help db drill")
 				}
 			}
-			from, err := findSource(app, env, args)
+			from, err := findSource(app, args)
 			if err != nil {
 				return err
 			}
 			progress := cli.NewProgress(cmd.ErrOrStderr())
 			defer progress.End()
-			return drill(cmd.Context(), app, env, from, point, progress, cmd.OutOrStdout())
+			return drill(cmd.Context(), app, from, point, progress, cmd.OutOrStdout())
 		},
 	}
-	cmd.Flags().StringVar(&env, "env", "development", "the environment whose archive to try")
+	choice = find.Choose(cmd, "the environment whose archive to try")
 	cmd.Flags().StringVar(&at, "at", "", "the state to restore: a commit, a time, or how long ago, like 90m")
 	return cmd
 }
 
-func drill(ctx context.Context, app *commands.Application, env string, from source, point archive.Point, progress *cli.Progress, out io.Writer) error {
+func drill(ctx context.Context, app *commands.Application, from source, point archive.Point, progress *cli.Progress, out io.Writer) error {
 	begun := time.Now()
 	folder, err := private.Temp("tower-drill-*")
 	if err != nil {
@@ -308,7 +308,7 @@ func drill(ctx context.Context, app *commands.Application, env string, from sour
 	if err != nil {
 		return err
 	}
-	live, err := liveDigest(ctx, app, env, restored)
+	live, err := liveDigest(ctx, app, restored)
 	if err != nil {
 		return err
 	}
@@ -330,7 +330,7 @@ func drill(ctx context.Context, app *commands.Application, env string, from sour
 
 // liveDigest returns the hash of the records that the running application had at the
 // commit that was restored; "" if it cannot know.
-func liveDigest(ctx context.Context, app *commands.Application, env string, restored archive.Restored) (hash string, err error) {
+func liveDigest(ctx context.Context, app *commands.Application, restored archive.Restored) (hash string, err error) {
 	client, err := app.Attach(ctx)
 	if errors.Is(err, control.ErrNotRunning) {
 		return "", nil
@@ -339,7 +339,7 @@ func liveDigest(ctx context.Context, app *commands.Application, env string, rest
 		return "", err
 	}
 	defer client.Close()
-	if hello := client.Hello(); hello.Env != env || hello.Epoch != restored.From {
+	if hello := client.Hello(); hello.Env != app.Env || hello.Epoch != restored.From {
 		return "", nil
 	}
 	err = client.Do(ctx, wire.ControlRequest{Do: wire.DoDigest, Key: fmt.Sprint(restored.Seq)}, &hash)
