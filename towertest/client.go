@@ -416,7 +416,7 @@ func (c *Client) audit() *wire.Request {
 	}
 	for number, cursors := range c.cursors { // in a random order
 		state := cursors[0].state
-		if state.HTML || state.Value != nil || state.Closed != nil {
+		if state.Closed != nil {
 			continue
 		}
 		sum, err := state.Sum()

@@ -2,6 +2,7 @@ package towertest
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"net/http"
 	"os"
@@ -9,12 +10,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/fstest"
 
 	"github.com/towerkit/tower"
 	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/server/audit"
 	"github.com/towerkit/tower/internal/wire"
 	"github.com/towerkit/tower/internal/wire/line"
+	"github.com/towerkit/tower/internal/wire/replica"
 )
 
 type reader struct {
@@ -27,6 +30,7 @@ type note struct {
 	tower.Record
 	OwnerID tower.ID `json:"ownerId" tower:"ref=readers,index"`
 	Rank    int      `json:"rank"`
+	Weight  *float64 `json:"weight"`
 	Text    string   `json:"text"`
 }
 
@@ -73,7 +77,23 @@ func openLibrary(t *testing.T) *library {
 	tower.Cursor(c, "best", func(*noteController, context.Context, struct{}) (tower.Scope[note], error) {
 		return l.notes.All().Desc(&l.notes.Fields.Rank).Limit(3).Include(&l.notes.Fields.OwnerID), nil
 	}, tower.Narrow(l.notes, &l.notes.Fields.Rank))
-	l.config = tower.Config{Name: "library", Models: []tower.AnyModel{l.readers, l.notes}, Routes: r, Limits: tower.Limits{MaxRate: 1_000_000}}
+	note := l.notes.Fields
+	l.value(c, "count", l.notes.All().AsCount())
+	l.value(c, "window", l.notes.All().Offset(1).Limit(2).AsCount())
+	l.value(c, "exists", l.notes.All().AsExists())
+	l.value(c, "sum", l.notes.All().AsSum(&note.Rank))
+	l.value(c, "weight", l.notes.All().AsSum(&note.Weight))
+	l.value(c, "avg", l.notes.All().AsAvg(&note.Weight))
+	l.value(c, "first", l.notes.All().AsMin(&note.CreatedAt))
+	l.value(c, "last", l.notes.All().AsMax(&note.Text))
+	l.value(c, "heaviest", l.notes.Where(tower.Is(&note.Text, "nothing")).AsMax(&note.Weight))
+	tower.Page(c, "GET /notes", tower.ViewOnly)
+	files := fstest.MapFS{
+		"views/layout.html":      {Data: []byte(`{{template "main" .}}`)},
+		"views/notes/index.html": {Data: []byte(`{{define "main"}}{{$best := .Cursor "best" "notes/_note.html"}}<ul {{$best.Attrs}}>{{$best.Items}}</ul>{{$n := .LiveValue "count"}}<b {{$n.Attrs}}>{{$n.Text}}</b>{{end}}`)},
+		"views/notes/_note.html": {Data: []byte(`<li>{{.Text}}</li>`)},
+	}
+	l.config = tower.Config{Name: "library", Models: []tower.AnyModel{l.readers, l.notes}, Routes: r, Files: files, Limits: tower.Limits{MaxRate: 1_000_000}}
 	running := l.config
 	l.data = t.TempDir()
 	running.Env, running.Data, running.Log = "test", filepath.Join(l.data, "library.db"), slog.New(slog.NewTextHandler(t.Output(), nil))
@@ -89,9 +109,19 @@ func openLibrary(t *testing.T) *library {
 	return l
 }
 
+// value declares a cursor that carries a value.
+func (l *library) value(c *tower.Mounted[*noteController], name string, of tower.ValueScope[note]) {
+	tower.Value(c, name, func(*noteController, context.Context, struct{}) (tower.ValueScope[note], error) { return of, nil })
+}
+
 func (l *library) write(rank int, text string) {
 	l.t.Helper()
-	if err := l.notes.Create(l.t.Context(), l, &note{OwnerID: l.ada.ID, Rank: rank, Text: text}); err != nil {
+	var weight *float64
+	if rank%2 == 0 {
+		weight = new(float64)
+		*weight = float64(rank) / 10
+	}
+	if err := l.notes.Create(l.t.Context(), l, &note{OwnerID: l.ada.ID, Rank: rank, Weight: weight, Text: text}); err != nil {
 		l.t.Fatal(err)
 	}
 	if err := l.Wait(l.t.Context(), l.Seq()); err != nil {
@@ -168,6 +198,60 @@ func TestAClientThatMissedADeltaIsFound(t *testing.T) {
 	}
 }
 
+// TestEachKindOfCursorIsAudited changes what a client holds of a cursor of each kind, and
+// expects the divergence, its case, and that the case blames the client.
+func TestEachKindOfCursorIsAudited(t *testing.T) {
+	wrongValue := func(held *replica.Replica) { held.Value = json.RawMessage("7.25") }
+	for name, test := range map[string]struct {
+		open func(*Client) *Cursor
+		lie  func(*replica.Replica)
+		page bool
+	}{
+		"count": {lie: wrongValue}, "window": {lie: wrongValue}, "exists": {lie: func(held *replica.Replica) { held.Value = json.RawMessage("false") }},
+		"sum": {lie: wrongValue}, "weight": {lie: wrongValue}, "avg": {lie: wrongValue}, "first": {lie: wrongValue}, "last": {lie: wrongValue},
+		"heaviest": {lie: func(held *replica.Replica) { held.Value = json.RawMessage("0") }}, // there is none
+		"best": {lie: func(held *replica.Replica) {
+			_, _ = held.Apply(held.Seq, &wire.Delta{Leave: held.IDs()[:1]}, nil) // it fits
+		}},
+		"a list of a page": {page: true, open: func(c *Client) *Cursor { return c.Page("/notes")[0] }, lie: func(held *replica.Replica) {
+			_, _ = held.Apply(held.Seq, &wire.Delta{Leave: held.IDs()[:1]}, nil) // it fits
+		}},
+		"a value of a page": {open: func(c *Client) *Cursor { return c.Page("/notes")[1] }, lie: wrongValue},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := openLibrary(t)
+			ada := l.Connect(t, l.ada.ID)
+			if test.open == nil {
+				test.open = func(c *Client) *Cursor { return c.Open("notes."+name, nil) }
+			}
+			held := test.open(ada)
+			l.await(ada, func(c audit.Counts) bool { return c.Equal > 0 })
+			l.write(8, "another")
+			equal := l.audits().Equal
+			l.await(ada, func(c audit.Counts) bool { return c.Equal > equal+5 })
+			if counts := l.audits(); counts.Divergences+counts.Failed > 0 {
+				t.Fatalf("a client that holds what it should caused %+v", counts)
+			}
+			ada.mu.Lock()
+			test.lie(held.state)
+			ada.mu.Unlock()
+			l.await(ada, func(c audit.Counts) bool { return c.Often > 0 })
+			counts, files := l.audits(), l.cases()
+			if counts.Divergences != 3 || len(files) != 3 || counts.Failed > 0 {
+				t.Fatalf("the client caused %+v and the cases %v", counts, files)
+			}
+			c, err := audit.Load(files[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.Page != test.page || c.Client.Sum == c.Server.Sum || (c.Server.Value == nil) != (held.state.Value == nil) {
+				t.Errorf("the case is %+v", c)
+			}
+			ReplayDivergence(t, l.config, files[0]) // the server sent what it should
+		})
+	}
+}
+
 // A recorder is a test that may fail without failing this one.
 type recorder struct {
 	testing.TB
@@ -178,11 +262,23 @@ func (r *recorder) Helper()                   {}
 func (r *recorder) Errorf(_ string, a ...any) { r.errors = append(r.errors, a[0].(string)) }
 
 func TestADivergenceOfTheServerIsReplayed(t *testing.T) {
+	t.Run("records", func(t *testing.T) {
+		replayOdd(t, "notes.best", func(best *Cursor) {
+			best.Await(func(ids []string) bool { return strings.Contains(string(best.state.Record(ids[0])), "odd") })
+		})
+	})
+	t.Run("a value", func(t *testing.T) {
+		replayOdd(t, "notes.count", func(count *Cursor) { count.AwaitValue("6") })
+	})
+}
+
+// replayOdd opens a cursor, and awaits in it the note that the rule allows only once.
+func replayOdd(t *testing.T, name string, await func(*Cursor)) {
 	l := openLibrary(t)
 	ada := l.Connect(t, l.ada.ID)
-	best := ada.Open("notes.best", nil)
+	held := ada.Open(name, nil)
 	l.write(9, "odd")
-	best.Await(func(ids []string) bool { return strings.Contains(string(best.state.Record(ids[0])), "odd") })
+	await(held)
 	l.await(ada, func(c audit.Counts) bool { return c.Divergences == 3 })
 	files := l.cases()
 	if len(files) == 0 {
@@ -191,7 +287,7 @@ func TestADivergenceOfTheServerIsReplayed(t *testing.T) {
 	found := &recorder{TB: t}
 	l.asked = &sync.Map{} // nothing reads the old one any more
 	ReplayDivergence(found, l.config, files[0])
-	if len(found.errors) != 1 || !strings.Contains(found.errors[0], "a fresh query gives") || !strings.Contains(found.errors[0], "opens notes.best") {
+	if len(found.errors) != 1 || !strings.Contains(found.errors[0], "a fresh query gives") || !strings.Contains(found.errors[0], "opens "+name) {
 		t.Errorf("replayed: %q", found.errors)
 	}
 }

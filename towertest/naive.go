@@ -15,6 +15,7 @@ import (
 
 // An answer is what a fresh query returns to a user.
 type answer struct {
+	value   json.RawMessage // nil unless the cursor carries one
 	ids     []string
 	records map[string]any            // as their JSON decodes, without private fields
 	include map[string]map[string]any // included records, by model and id
@@ -44,7 +45,10 @@ func ask(ctx context.Context, app *tower.App, user tower.ID, request wire.Reques
 	if err != nil {
 		return answer{}, err
 	}
-	out := answer{ids: []string{}, records: map[string]any{}}
+	out := answer{value: held.Value, ids: []string{}, records: map[string]any{}}
+	if held.Value != nil {
+		return out, nil
+	}
 	for _, image := range held.Images {
 		out.ids = append(out.ids, string(image.ID))
 		if out.records[string(image.ID)], err = public(image); err != nil {

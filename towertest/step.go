@@ -19,6 +19,7 @@ import (
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
+	"github.com/towerkit/tower/internal/wire/replica"
 )
 
 // A step is one thing that happens to an application: a transaction, or an act of a client.
@@ -450,6 +451,14 @@ func (r *run) checkClient(w *watcher) {
 }
 
 func (r *run) compare(w *watcher, held *Cursor, want answer) {
+	if want.value != nil {
+		have, err := replica.SumOfValue([]byte(held.Value()))
+		if fresh, freshErr := replica.SumOfValue(want.value); err != nil || freshErr != nil || have.All != fresh.All {
+			r.t.Fatalf("%s holds %s %s\na fresh query gives %s", w.name, held.name, held.Value(), want.value)
+		}
+		r.seen.compared++
+		return
+	}
 	if ids := held.IDs(); !slices.Equal(ids, want.ids) {
 		r.t.Fatalf("%s holds %s %v\na fresh query gives %v", w.name, held.name, ids, want.ids)
 	}

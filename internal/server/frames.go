@@ -208,14 +208,11 @@ func (c *Connection) audit(s *Session, req *wire.Request) {
 	oc, key := c.open[at], c.open[at].query.Spec().Scope.Key()
 	c.mu.Unlock()
 	cr := oc.Request
-	if cr.partial != "" || cr.Route.Value {
-		return
-	}
 	in, err := json.Marshal(cr.In)
 	if err != nil {
 		return
 	}
-	a.auditor.Submit(&audit.Claim{Party: c.party, User: c.user, Seq: seq, Held: replica.Sum{All: req.Sum, Rows: req.Rows[:min(len(req.Rows), replica.MaxRows)]},
+	a.auditor.Submit(&audit.Claim{Party: c.party, User: c.user, Seq: seq, Held: replica.Sum{All: req.Sum, Rows: req.Rows[:min(len(req.Rows), replica.MaxRows)]}, Page: cr.partial != "",
 		Since: oc.opened, Opened: audit.Opening{Cursor: cr.Route.Name, In: in, Where: cr.Where, Order: cr.Order, Limit: int(cr.Limit)},
 		Spec: func(ctx context.Context) (cursor.Spec, error) {
 			spec, _, err := s.spec(atSeq(ctx, seq), &follower{}, cr)

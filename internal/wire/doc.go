@@ -216,15 +216,17 @@
 //
 // If the hello says "audit", a number of seconds, the server wants to know now and then
 // whether the client holds what it should. About that often, a client that has applied all
-// that it received, and has no open unanswered, chooses one of its cursors of records and
-// sends the checksum of what the cursor holds, without the client's own unanswered writes,
-// with the seq of the last commit that it has applied. The frame has no answer. The server
-// compares it with a fresh reading of the cursor at that seq.
+// that it received, and has no open unanswered, chooses one of its cursors and sends the
+// checksum of what the cursor holds, without the client's own unanswered writes, with the
+// seq of the last commit that it has applied. The frame has no answer. The server compares
+// it with a fresh reading of the cursor at that seq. It does not compare regions.
 //
 //	← {"hello":1,"epoch":"01J8…",…,"audit":300}
 //	→ {"audit":17,"seq":829,"sum":3735928559,"rows":[2309737967,19088743]}
 //
-// rows are the checksums of the cursor's first records, at most 200, and sum is the
+// For a cursor that carries a value, sum is the checksum of the value, and there are no
+// rows. Else rows are the checksums of the cursor's first records, at most 200, in the list
+// of a page those of their ids, and sum is the
 // checksum of the array [rows, included], with all rows. included is the sum of the
 // checksums of the included records, each with the checksum of its model's name as the
 // seed. Sums are modulo 2^32. The checksum of a text is FNV-1a, 32 bits, over its UTF-8,

@@ -33,12 +33,13 @@ type Claim struct {
 	User  record.ID
 	Seq   uint64
 	Held  replica.Sum
+	Page  bool // the cursor is a list of a page: the client holds the ids of its records
 
 	// Opened is how the client opened the cursor, and Since the newest commit then.
 	Opened Opening
 	Since  uint64
 
-	// Spec returns what the cursor holds records of, as of the commit. The error is
+	// Spec returns what the cursor holds, as of the commit. The error is
 	// ErrMoved if the client's rights may have changed since.
 	Spec func(context.Context) (cursor.Spec, error)
 
@@ -153,7 +154,7 @@ func (a *Auditor) check(ctx context.Context, c *Claim) {
 	held, err := a.read(ctx, c)
 	var want replica.Sum
 	if err == nil {
-		want, err = held.Sum()
+		want, err = held.Sum(c.Page)
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -234,9 +235,18 @@ func (p *parts) Each(m *record.Model, yield func(*record.Image) error) error {
 	}
 }
 
-// Sum returns the checksum of what was read.
-func (r *Reading) Sum() (replica.Sum, error) {
+// Sum returns the checksum of what was read. A list of a page holds ids alone.
+func (r *Reading) Sum(page bool) (replica.Sum, error) {
+	if r.Value != nil {
+		return replica.SumOfValue(r.Value)
+	}
 	s := replica.Summer{}
+	if page {
+		for _, image := range r.Images {
+			s.AddID(string(image.ID))
+		}
+		return s.Sum(), nil
+	}
 	for _, image := range r.Images {
 		if err := s.Add(image.JSON); err != nil {
 			return replica.Sum{}, err

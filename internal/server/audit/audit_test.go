@@ -62,7 +62,7 @@ func right(t *testing.T, a *Auditor, m *record.Model, seq uint64) replica.Sum {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sum, err := held.Sum()
+	sum, err := held.Sum(false)
 	if err != nil {
 		t.Fatal(err)
 	}

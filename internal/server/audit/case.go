@@ -31,7 +31,8 @@ type Case struct {
 	Opening
 	Scope string `json:"scope"`
 
-	Seq     uint64   `json:"seq"` // after this commit
+	Page    bool     `json:"page,omitempty"` // a list of a page, whose rows are those of ids
+	Seq     uint64   `json:"seq"`            // after this commit
 	Client  Rows     `json:"client"`
 	Server  Rows     `json:"server"`
 	From    uint64   `json:"from"`    // the commit after which Records are read
@@ -39,11 +40,12 @@ type Case struct {
 	Commits []Commit `json:"commits"` // after From, up to Seq
 }
 
-// Rows are the checksums of a cursor's records.
+// Rows are the checksums of a cursor's records, or of its value.
 type Rows struct {
-	Sum  uint32      `json:"sum"`
-	Rows []uint32    `json:"rows"`
-	IDs  []record.ID `json:"ids,omitempty"`
+	Sum   uint32          `json:"sum"`
+	Rows  []uint32        `json:"rows"`
+	IDs   []record.ID     `json:"ids,omitempty"`
+	Value json.RawMessage `json:"value,omitempty"`
 }
 
 // A Commit is what a commit did to the records of an application.
@@ -110,7 +112,7 @@ func (a *Auditor) describe(ctx context.Context, c *Claim, held *Reading, want re
 		return nil, err
 	}
 	saved := &Case{At: time.Now().UTC(), Says: "client", Build: a.Build, Epoch: a.Store.Epoch(), User: c.User, Opening: c.Opened, Scope: spec.String(),
-		Seq: c.Seq, Client: Rows{Sum: c.Held.All, Rows: c.Held.Rows}, Server: Rows{Sum: want.All, Rows: want.Rows}}
+		Page: c.Page, Seq: c.Seq, Client: Rows{Sum: c.Held.All, Rows: c.Held.Rows}, Server: Rows{Sum: want.All, Rows: want.Rows, Value: held.Value}}
 	for _, image := range held.Images[:len(want.Rows)] {
 		saved.Server.IDs = append(saved.Server.IDs, image.ID)
 	}

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
@@ -27,6 +28,7 @@ type Source interface {
 
 // A Reading is what a cursor holds by a naive reading.
 type Reading struct {
+	Value    json.RawMessage // nil unless the cursor carries a value
 	Matching []*record.Image // in order, also those outside of the window
 	Images   []*record.Image // in order
 	Included map[*record.Model][]*record.Image
@@ -38,7 +40,7 @@ type row struct {
 	value reflect.Value // the struct
 }
 
-// Read reads what a cursor of records holds.
+// Read reads what a cursor holds. If it carries a value, that is of the records read.
 func Read(spec *cursor.Spec, from Source) (*Reading, error) {
 	scope := &spec.Scope
 	var rows []row
@@ -66,6 +68,10 @@ func Read(spec *cursor.Spec, from Source) (*Reading, error) {
 	}
 	for _, r := range rows {
 		out.Images = append(out.Images, r.image)
+	}
+	if spec.Value.Kind != query.ValueNone {
+		out.Value, err = valueOf(spec.Value, rows)
+		return out, err
 	}
 	for _, in := range spec.Include {
 		if out.Included[in.Model], err = referred(in, rows, from); err != nil {

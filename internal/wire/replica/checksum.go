@@ -11,17 +11,26 @@ import (
 // MaxRows is how many checksums of records an audit holds at most.
 const MaxRows = 200
 
-// A Sum is the checksum of what a cursor holds: its records in order, and the records
-// that it includes.
+// A Sum is the checksum of what a cursor holds: its records in order and the records
+// that it includes, or its value. Of the list of a page it is that of the ids, in order.
 type Sum struct {
 	All  uint32   // of everything
 	Rows []uint32 // of the first MaxRows records, in order
 }
 
-// Sum returns the checksum of the replica's records. It returns an error if a record is
+// Sum returns the checksum of the replica. It returns an error if a record or the value is
 // not JSON.
 func (r *Replica) Sum() (Sum, error) {
+	if r.Value != nil {
+		return SumOfValue(r.Value)
+	}
 	s := Summer{}
+	if r.HTML {
+		for _, id := range r.ids {
+			s.AddID(id)
+		}
+		return s.Sum(), nil
+	}
 	for _, record := range r.Records() {
 		if err := s.Add(record); err != nil {
 			return Sum{}, err
@@ -37,6 +46,12 @@ func (r *Replica) Sum() (Sum, error) {
 	return s.Sum(), nil
 }
 
+// SumOfValue returns the checksum of a cursor that carries a value, which is JSON.
+func SumOfValue(value []byte) (Sum, error) {
+	all, err := Checksum(value, 0)
+	return Sum{All: all}, err
+}
+
 // A Summer computes the checksum of a cursor. The zero value is that of an empty one.
 type Summer struct {
 	rows     []any
@@ -49,6 +64,12 @@ func (s *Summer) Add(record []byte) error {
 	sum, err := Checksum(record, 0)
 	s.sums, s.rows = append(s.sums, sum), append(s.rows, number(sum))
 	return err
+}
+
+// AddID adds the id of the next record in the list of a page.
+func (s *Summer) AddID(id string) {
+	sum := checksum(id, 0)
+	s.sums, s.rows = append(s.sums, sum), append(s.rows, number(sum))
 }
 
 // Include adds the JSON of a record that the cursor includes. Their order does not matter.

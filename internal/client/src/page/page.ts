@@ -1,4 +1,4 @@
-import { List } from "../store/cursor";
+import { List, sums } from "../store/cursor";
 import { report } from "../store/observable";
 import {
   attributeOf,
@@ -25,6 +25,7 @@ import {
 import { dispatchEnd } from "./ended";
 import { formatValue, localize } from "./localize";
 import { morph, place } from "./morph";
+import { checksum } from "../wire/checksum";
 import type { Store } from "../store/store";
 import type { Answer, Delta, Entry, Failure, Live } from "../wire/frames";
 
@@ -119,6 +120,11 @@ export class LiveElements extends LivePart {
     return errors.concat(...then.map(more => this.#apply(more)));
   }
 
+  /** What the page shows of a record is the application's template; the server compares the ids. */
+  checksums(): ReturnType<typeof sums> {
+    return sums(this.#items().map(idOf));
+  }
+
   notify(): void {
     setAttribute(this.element, "data-count", String(this.#items().length));
     super.notify();
@@ -189,7 +195,14 @@ abstract class LiveShown extends LivePart {
 
 /** LiveText is a value: the text of an element with data-live and data-value. */
 export class LiveText extends LiveShown {
+  #value: unknown;
+
+  checksums(): ReturnType<typeof sums> {
+    return { sum: checksum(this.#value) };
+  }
+
   protected show(value: unknown): void {
+    this.#value = value;
     const text = formatValue(this.element, value);
     if (textContent(this.element) !== text) setText(this.element, text);
   }

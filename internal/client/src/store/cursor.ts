@@ -4,6 +4,8 @@ import { Observable } from "./observable";
 import { byID, equal, overlaid, rebase, type Overlaid, type ServedList } from "./overlay";
 import { records, type Answer, type Audit, type Commit, type Delta, type Entry, type Failure, type Live, type Open, type Row, type Scope } from "../wire/frames";
 
+type Sums = Pick<Audit, "sum" | "rows">;
+
 /** A List is anything that a store keeps current: the records of a cursor, a value, or elements of a page. */
 export abstract class List {
   /** The request that opens it. */
@@ -32,6 +34,11 @@ export abstract class List {
 
   /** Notifies subscribers, after a whole message has been applied. */
   abstract notify(): void;
+
+  /** Returns the checksums of what the server sent, or undefined if it does not compare them. */
+  checksums(): Sums | undefined {
+    return undefined;
+  }
 }
 
 /** A Followed is a list or value with subscribers. Equal requests to a store share one. */
@@ -138,11 +145,9 @@ export class Cursor<T extends Row = Row> extends Followed<readonly T[]> implemen
     return (model === this.model ? byID(this.served).get(id) : undefined) ?? this.#included.get(model)?.get(id);
   }
 
-  /** Returns the checksums of what the server sent. */
-  checksums(): Pick<Audit, "sum" | "rows"> {
-    const rows = this.served.map(record => checksum(record));
+  checksums(): Sums {
     const included = sum([...this.#included], ([model, records]) => sum([...records.values()], record => checksum(record, checksum(model))));
-    return { sum: checksum([rows, included]), rows: rows.slice(0, 200) };
+    return sums(this.served, included);
   }
 
   /** Applies this client's writes to the server's records, and shows the result. Returns whether it changed. */
@@ -178,6 +183,16 @@ export class Value<V = number> extends Followed<V | null | undefined> {
   apply(delta: Delta): void {
     if (delta.closed || "value" in delta) this.observed.value = delta.value as V | null | undefined;
   }
+
+  checksums(): Sums {
+    return { sum: checksum(this.value) };
+  }
+}
+
+/** Returns the checksums of records or ids, in order, and of what they include. */
+export function sums(list: readonly unknown[], included = 0): Sums {
+  const rows = list.map(one => checksum(one));
+  return { sum: checksum([rows, included]), rows: rows.slice(0, 200) };
 }
 
 /** Returns the list after a delta: removes leave, then inserts enter, then applies change. */

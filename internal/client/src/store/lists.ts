@@ -1,4 +1,4 @@
-import { Cursor, type List } from "./cursor";
+import type { List } from "./cursor";
 import { safely } from "./observable";
 import { position, seqOf, type Answer, type Audit, type Commit, type Delta, type Failure, type Request } from "../wire/frames";
 
@@ -85,11 +85,10 @@ export class Lists {
 
   /** Returns the checksum of a cursor, chosen at random. There is none while an open is unanswered. */
   audit(): Audit | undefined {
-    const open = [...this.#byNumber].flatMap(([audit, lists]) => [...lists].flatMap(list => (list instanceof Cursor ? { audit, list } : [])));
+    const open = [...this.#byNumber].flatMap(([audit, lists]) => [...lists].map(list => ({ audit, list })));
     const chosen = open[Math.floor(Math.random() * open.length)];
-    if (!chosen || this.#opensPending > 0) return;
-    const { audit, list } = chosen;
-    return { audit, seq: Math.max(list.seq, this.#seq), ...list.checksums() };
+    const sums = this.#opensPending > 0 ? undefined : chosen?.list.checksums();
+    return chosen && sums && { audit: chosen.audit, seq: Math.max(chosen.list.seq, this.#seq), ...sums };
   }
 
   /** Applies a change to a list. Returns false if the list failed to show it, and is read again. */

@@ -156,12 +156,12 @@ export type Call = CallBody & { key: string };
 /** The body of a frame that the server answers. */
 export type Request = ((Open | Live) & { since?: string }) | { close: number } | Call;
 
-/** The checksum of what a cursor holds after a commit, and those of its first records. */
+/** The checksum of what a cursor holds after a commit, and those of its first records. A value has none. */
 export interface Audit {
   audit: number;
   seq: number;
   sum: number;
-  rows: number[];
+  rows?: number[];
 }
 
 /** A frame that the client sends. */
