@@ -1,82 +1,113 @@
 package vendored
 
 import (
+	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 )
 
-// copySource copies what an application, and this command, are built from.
+// copySource copies what an application, and this command, are built from: Go files and what
+// they embed. Whatever else lies in the source's folder stays there.
 func copySource(source, target string) (files int, size int64, err error) {
 	root := os.DirFS(source)
-	err = fs.WalkDir(root, ".", func(name string, entry fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case entry.IsDir() && name != "." && !isSourceFolder(name):
-			return fs.SkipDir
-		case !entry.Type().IsRegular() || !isSourceFile(name):
-			return nil
-		}
+	names, err := sourceFiles(root)
+	if err != nil {
+		return 0, 0, err
+	}
+	for _, name := range names {
 		text, err := fs.ReadFile(root, name)
 		if err != nil {
-			return err
+			return 0, 0, err
 		}
 		path := filepath.Join(target, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return err
+			return 0, 0, err
 		}
-		files++
+		if err := os.WriteFile(path, text, 0o644); err != nil {
+			return 0, 0, err
+		}
 		size += int64(len(text))
-		return os.WriteFile(path, text, 0o644)
-	})
-	return files, size, err
+	}
+	return len(names), size, nil
 }
 
-// templates are the folders of scaffolds whose files are embedded, tests as well.
-var templates = []string{"scaffolds/app", "scaffolds/demo", "scaffolds/pages", "scaffolds/resource", "scaffolds/types"}
+// sourceFiles returns the names of what copySource copies.
+func sourceFiles(root fs.FS) ([]string, error) {
+	names := map[string]bool{"go.mod": true, "go.sum": true, "LICENSE": true, "CHANGELOG.md": true, "internal/client/LICENSE": true}
+	err := fs.WalkDir(root, ".", func(name string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir():
+			if name != "." && !isSourceFolder(root, name) {
+				return fs.SkipDir
+			}
+			return nil
+		case !entry.Type().IsRegular() || path.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go"):
+			return nil
+		}
+		names[name] = true
+		embedded, err := embeddedBy(root, name)
+		for _, name := range embedded {
+			names[name] = true
+		}
+		return err
+	})
+	return slices.Sorted(maps.Keys(names)), err
+}
 
-func isTemplate(name string) bool {
-	for _, folder := range templates {
-		if name == folder || strings.HasPrefix(name, folder+"/") {
-			return true
+// isSourceFolder reports whether programs may be built from the files in a folder.
+func isSourceFolder(root fs.FS, name string) bool {
+	switch base := path.Base(name); {
+	case strings.HasPrefix(base, "."), strings.HasPrefix(base, "_"), base == "testdata", base == "node_modules":
+		return false
+	}
+	switch name {
+	case "docs", "script", "internal/systemtest":
+		return false
+	}
+	_, err := fs.Stat(root, path.Join(name, "go.mod"))
+	return err != nil // else it is another module
+}
+
+var embedLine = regexp.MustCompile(`(?m)^//go:embed (.+)$`)
+
+// embeddedBy returns the files that a Go file embeds, and of folders all files.
+func embeddedBy(root fs.FS, name string) (files []string, err error) {
+	text, err := fs.ReadFile(root, name)
+	if err != nil {
+		return nil, err
+	}
+	for _, line := range embedLine.FindAllSubmatch(text, -1) {
+		for pattern := range strings.FieldsSeq(string(line[1])) {
+			if unquoted, err := strconv.Unquote(pattern); err == nil {
+				pattern = unquoted
+			}
+			found, err := fs.Glob(root, path.Join(path.Dir(name), strings.TrimPrefix(pattern, "all:")))
+			if err == nil && len(found) == 0 {
+				err = fs.ErrNotExist
+			}
+			if err != nil {
+				return nil, fmt.Errorf("%s embeds %s: %w", name, pattern, err)
+			}
+			for _, one := range found {
+				if err := fs.WalkDir(root, one, func(name string, entry fs.DirEntry, err error) error {
+					if err == nil && entry.Type().IsRegular() {
+						files = append(files, name)
+					}
+					return err
+				}); err != nil {
+					return nil, err
+				}
+			}
 		}
 	}
-	return false
-}
-
-// isSourceFolder reports whether programs are built from the files in a folder of tower.
-func isSourceFolder(name string) bool {
-	switch base := path.Base(name); {
-	case isTemplate(name):
-		return true
-	case strings.HasPrefix(base, "."), base == "testdata", base == "node_modules":
-		return false
-	}
-	switch name {
-	case "docs", "script", "internal/systemtest", "internal/client/src", "internal/client/test":
-		return false
-	}
-	return true
-}
-
-// isSourceFile reports whether programs are built from a file of tower.
-func isSourceFile(name string) bool {
-	if isTemplate(name) {
-		return true
-	}
-	switch name {
-	case "go.mod", "go.sum", "LICENSE", "CHANGELOG.md", "internal/client/LICENSE":
-		return true
-	}
-	folder := path.Dir(name)
-	switch path.Ext(name) {
-	case ".go":
-		return !strings.HasSuffix(name, "_test.go")
-	case ".md":
-		return false
-	}
-	return folder != "." && folder != "internal/client" // what Go files embed
+	return files, nil
 }
