@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -64,9 +66,10 @@ type Archiver struct {
 	mu     sync.Mutex
 	status Status
 
-	seq    uint64    // the newest commit in the archive
-	known  bool      // seq is
-	backup time.Time // when the newest backup was made
+	work   sync.Mutex // held while the place is written; it guards what follows
+	seq    uint64     // the newest commit in the archive
+	known  bool       // seq is
+	backup time.Time  // when the newest backup was made
 }
 
 // A Status describes how far an archive has come.
@@ -106,8 +109,10 @@ const (
 func (a *Archiver) Run(ctx context.Context) {
 	retry := time.Second
 	for ctx.Err() == nil {
+		a.work.Lock()
 		err := a.archive(ctx)
 		a.report(err)
+		a.work.Unlock()
 		if err != nil {
 			sleep(ctx, retry)
 			retry = min(2*retry, maxRetry)
@@ -121,6 +126,8 @@ func (a *Archiver) Run(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWait)
 	defer cancel()
+	a.work.Lock()
+	defer a.work.Unlock()
 	if a.known {
 		a.report(a.logs(ctx))
 	}
@@ -129,9 +136,12 @@ func (a *Archiver) Run(ctx context.Context) {
 // waitForCommit waits until the store has a commit that is not archived, a backup is
 // due, or ctx ends. It returns false if the store has closed.
 func (a *Archiver) waitForCommit(ctx context.Context) bool {
-	ctx, cancel := context.WithDeadline(ctx, time.Now().Add(a.options.Backup-a.options.Now().Sub(a.backup)+time.Second))
+	a.work.Lock()
+	seq, backup := a.seq, a.backup
+	a.work.Unlock()
+	ctx, cancel := context.WithDeadline(ctx, time.Now().Add(a.options.Backup-a.options.Now().Sub(backup)+time.Second))
 	defer cancel()
-	_, err := a.store.Feed(a.seq).Next(ctx)
+	_, err := a.store.Feed(seq).Next(ctx)
 	return !errors.Is(err, store.ErrClosed) && a.store.Err() == nil
 }
 
@@ -276,6 +286,85 @@ func (a *Archiver) snapshot(ctx context.Context) error {
 	}
 	a.seq, a.backup = max(a.seq, info.Seq), info.At
 	return nil
+}
+
+// Renew stores a backup, and removes everything else that the archive has of the application.
+// No state before the backup can be restored then. It returns how many files it has removed.
+func (a *Archiver) Renew(ctx context.Context) (removed int, err error) {
+	a.work.Lock()
+	defer a.work.Unlock()
+	if err := a.snapshot(ctx); err != nil {
+		return 0, err
+	}
+	a.known = true
+	old, err := a.old(ctx)
+	for _, name := range old {
+		if err == nil {
+			err = a.place.Delete(ctx, name)
+			removed++
+		}
+	}
+	if err != nil {
+		return removed, fmt.Errorf("remove what %s has of earlier states: %w", a.place, err)
+	}
+	if swept, ok := a.place.(folder); ok {
+		err = swept.sweep()
+	}
+	return removed, err
+}
+
+// old returns the names of the application's files in the archive, without the newest backup.
+func (a *Archiver) old(ctx context.Context) (names []string, err error) {
+	all, err := histories(ctx, a.place)
+	for _, h := range all {
+		for _, seq := range h.backups {
+			info, err := readInfo(ctx, a.place, backupName(h.epoch, seq))
+			if err == nil && info.App != a.options.App { // another application's
+				h = history{}
+				break
+			}
+		}
+		for _, seq := range h.backups {
+			if h.epoch != a.store.Epoch() || seq != a.seq {
+				names = append(names, backupName(h.epoch, seq))
+			}
+		}
+		for _, s := range h.logs {
+			names = append(names, logName(h.epoch, s))
+		}
+	}
+	return names, err
+}
+
+// Place returns the name of the archive's place.
+func (a *Archiver) Place() string { return a.place.String() }
+
+// Search calls fn with the plain content of each file in the archive.
+func (a *Archiver) Search(ctx context.Context, fn func(name string, content io.Reader) error) error {
+	names, err := a.place.List(ctx)
+	if err != nil {
+		return fmt.Errorf("list %s: %w", a.place, err)
+	}
+	for _, name := range names {
+		if err := a.searchFile(ctx, name, fn); err != nil {
+			return fmt.Errorf("search %s of %s: %w", name, a.place, err)
+		}
+	}
+	return nil
+}
+
+func (a *Archiver) searchFile(ctx context.Context, name string, fn func(string, io.Reader) error) error {
+	content, err := a.place.Get(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer content.Close()
+	_, file, _ := strings.Cut(name, "/")
+	_, isBackup := parseBackup(file)
+	if _, isLog := parseLog(file); !isBackup && !isLog {
+		return fn(name, contextReader{ctx, content})
+	}
+	return Unpack(ctx, content, func(plain io.Reader) error { return fn(name, plain) })
 }
 
 // Backup makes a backup of a running store in a file. It first copies the store beside

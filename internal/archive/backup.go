@@ -143,6 +143,16 @@ func ReadBackup(ctx context.Context, r io.Reader, begin func(Info) (io.Writer, e
 	}
 }
 
+// Unpack calls fn with the plain content of a backup or a log file.
+func Unpack(ctx context.Context, r io.Reader, fn func(plain io.Reader) error) error {
+	plain, err := zstd.NewReader(contextReader{ctx, r}, zstd.WithDecoderMaxMemory(1<<30))
+	if err != nil {
+		return err
+	}
+	defer plain.Close()
+	return fn(plain)
+}
+
 func damaged(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, os.ErrPermission) {
 		return err

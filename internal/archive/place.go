@@ -124,6 +124,20 @@ func (f folder) Delete(_ context.Context, name string) error {
 	return nil
 }
 
+// sweep removes files that were not written to their end, because a process died.
+func (f folder) sweep() error {
+	err := filepath.WalkDir(string(f), func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.Type().IsRegular() && strings.HasPrefix(entry.Name(), partial) {
+			err = os.Remove(path)
+		}
+		return err
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
 // WriteFile makes a file that only its owner may read, with what write writes. The file
 // appears once all of it is on the disk; until then, a file of that name stays as it
 // is.

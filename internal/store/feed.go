@@ -54,6 +54,9 @@ func (r *ring) prepend(commits []Commit) {
 	if len(r.commits) > 0 {
 		first = r.commits[0].Seq
 	}
+	for len(commits) > 0 && commits[0].Seq < r.start { // they were forgotten meanwhile
+		commits = commits[1:]
+	}
 	for len(commits) > 0 && commits[len(commits)-1].Seq >= first {
 		commits = commits[:len(commits)-1]
 	}
@@ -66,6 +69,18 @@ func (r *ring) prepend(commits []Commit) {
 		r.size += commits[from].size()
 	}
 	r.commits = append(slices.Clip(commits[from:]), r.commits...)
+}
+
+// forget drops the commits before start, at which the log begins now.
+func (r *ring) forget(start uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.start = max(r.start, start)
+	for len(r.commits) > 0 && r.commits[0].Seq < r.start {
+		r.size -= r.commits[0].size()
+		r.commits = r.commits[1:]
+	}
+	r.commits = slices.Clone(r.commits)
 }
 
 // close wakes all readers. Feeds end.

@@ -1,12 +1,15 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/towerkit/tower/internal/record"
 )
 
 func TestFeedWaits(t *testing.T) {
@@ -208,5 +211,64 @@ func TestAfter(t *testing.T) {
 	}
 	if at := b.After(b.Seq()); !at.IsZero() {
 		t.Errorf("there is nothing after the newest commit, and it was made at %s", at)
+	}
+}
+
+// What is forgotten is in no log and no memory, and its readers are told so. Later commits go on.
+func TestForget(t *testing.T) {
+	b := newBlog(t, Options{})
+	call, err := NewAttempt("ada", record.NewID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Update(context.Background(), "test", func(tx *Tx) error {
+		tx.SetAttempt(call)
+		_, err := tx.Create(b.posts, &post{Title: "a secret"})
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	b.SaveAnswer(call, []byte("the answer has a secret"))
+	b.write("b", 0)
+	b.write("c", 0)
+	for name, text := range map[string]string{"of a secret": "x", "x": "of a secret", "other": "y"} {
+		if err := b.SetMark(name, time.Now().Add(time.Hour), func([]byte) []byte { return []byte(text) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.Forget(2, func(data []byte) bool { return bytes.Contains(data, []byte("secret")) }); err != nil {
+		t.Fatal(err)
+	}
+	for seq := range uint64(2) {
+		if _, err := b.Feed(seq).Next(context.Background()); !errors.Is(err, ErrExpired) {
+			t.Errorf("commit %d: %v", seq+1, err)
+		}
+	}
+	if err := b.ViewAt(context.Background(), 1, func(*Snapshot) error { return nil }); !errors.Is(err, ErrExpired) {
+		t.Errorf("the state after commit 1: %v", err)
+	}
+	if err := b.ViewAt(context.Background(), 2, func(*Snapshot) error { return nil }); err != nil {
+		t.Errorf("the state after commit 2: %v", err)
+	}
+	if c, err := b.Feed(2).Next(context.Background()); err != nil || c.Seq != 3 || b.LogStart() != 3 {
+		t.Errorf("%v, %v; the log starts at %d", c, err, b.LogStart())
+	}
+	if applied, err := b.Applied(call); err != nil || applied == nil || applied.Answer != nil {
+		t.Errorf("of the call is known %+v, %v", applied, err)
+	}
+	for name, want := range map[string]string{"of a secret": "", "x": "", "other": "y"} {
+		if text, err := b.Mark(name); err != nil || string(text) != want {
+			t.Errorf("the mark %q is %q, %v", name, text, err)
+		}
+	}
+	if err := b.Forget(3, func([]byte) bool { return false }); err != nil {
+		t.Fatal(err)
+	}
+	if b.LogStart() != 4 {
+		t.Errorf("the log starts at %d", b.LogStart())
+	}
+	b.write("d", 0)
+	if c, err := b.Feed(3).Next(context.Background()); err != nil || c.Seq != 4 {
+		t.Errorf("%v, %v", c, err)
 	}
 }

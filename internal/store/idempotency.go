@@ -205,6 +205,38 @@ func (a *answers) drop(written map[string]waitingAnswer) {
 	}
 }
 
+// forget drops the answers that has finds something in.
+func (a *answers) forget(has func([]byte) bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for key, w := range a.waiting {
+		if has(w.data) {
+			delete(a.waiting, key)
+		}
+	}
+}
+
+// forgetAnswers removes the answers that has finds something in. That the calls took effect
+// is still known.
+func forgetAnswers(btx *bolt.Tx, has func([]byte) bool) error {
+	keys := btx.Bucket(keysBucket)
+	var found [][]byte
+	if err := keys.ForEach(func(k, v []byte) error {
+		if len(v) > 32 && has(v[32:]) {
+			found = append(found, bytes.Clone(k))
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	for _, k := range found {
+		if err := keys.Put(k, bytes.Clone(keys.Get(k)[:32])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // checkAttempt returns an error if another run of the call has committed.
 func (b *batch) checkAttempt(o *Attempt) error {
 	switch applied := decodeApplied(b.btx.Bucket(keysBucket).Get([]byte(o.key))); {

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 
@@ -134,5 +135,58 @@ func (s *Store) trim(btx *bolt.Tx, h *head, now time.Time, limit int) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// EachSetting calls fn with what the file has beside records, their indexes and the log, and what
+// belongs to calls and marks: the names of its buckets, and what it states about the models.
+func (s *Store) EachSetting(fn func([]byte)) error {
+	return s.read(func(btx *bolt.Tx) error {
+		return btx.ForEach(func(name []byte, bucket *bolt.Bucket) error {
+			fn(name)
+			switch string(name) {
+			case string(metaBucket), string(schemaBucket), string(migrationsBucket):
+				return bucket.ForEach(func(k, v []byte) error {
+					fn(k)
+					fn(v)
+					return nil
+				})
+			}
+			return nil
+		})
+	})
+}
+
+// Forget removes what the file has of the commits up to seq, and of those alone: their
+// entries in the log, and the answers of calls that has finds something in. It also removes
+// the marks that has finds something in, and what migrations have prepared. A client that
+// knows an older state than that of seq reads everything again. The pages that this frees keep
+// their content until the file is compacted.
+func (s *Store) Forget(seq uint64, has func([]byte) bool) error {
+	s.upkeep.Lock()
+	defer s.upkeep.Unlock()
+	s.answers.forget(has)
+	start := uint64(0)
+	err := s.update(func(btx *bolt.Tx) error {
+		h := readHead(btx)
+		log := btx.Bucket(logBucket).Cursor()
+		for k, v := log.First(); k != nil && binary.BigEndian.Uint64(k) <= seq; k, v = log.First() {
+			h.bytes -= uint64(len(v))
+			if err := log.Delete(); err != nil {
+				return err
+			}
+		}
+		start = logStart(btx, h)
+		if btx.Bucket(preparedBucket) != nil {
+			if err := btx.DeleteBucket(preparedBucket); err != nil {
+				return err
+			}
+		}
+		return errors.Join(h.write(btx), forgetAnswers(btx, has), forgetMarks(btx, has))
+	})
+	if err != nil {
+		return fmt.Errorf("forget the commits up to %d: %w", seq, err)
+	}
+	s.ring.forget(start)
 	return nil
 }

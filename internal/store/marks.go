@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -62,6 +63,27 @@ func expireMarks(marks, ages bucket, now time.Time) error {
 			return nil
 		}
 		if err := errors.Join(marks.Delete(k[8:]), ages.Delete(k)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forgetMarks removes the marks that has finds something in.
+func forgetMarks(btx *bolt.Tx, has func([]byte) bool) error {
+	marks, ages := btx.Bucket(marksBucket), btx.Bucket(marksAgeBucket)
+	var found [][]byte
+	if err := marks.ForEach(func(k, v []byte) error {
+		if has(k) || has(v) {
+			found = append(found, bytes.Clone(k))
+		}
+		return nil
+	}); err != nil {
+		return err
+	}
+	for _, k := range found {
+		age := append(bytes.Clone(marks.Get(k)[:8]), k...)
+		if err := errors.Join(marks.Delete(k), ages.Delete(age)); err != nil {
 			return err
 		}
 	}

@@ -51,6 +51,9 @@ type Log interface {
 	Wake() <-chan struct{}
 }
 
+// SharesLog reports whether the store shares its log with others.
+func (s *Store) SharesLog() bool { return s.options.Log != nil }
+
 // A Turn is the right to append to a log.
 type Turn interface {
 	// Append makes commits durable, all or none, and ends the turn. calls are calls that took
