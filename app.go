@@ -129,6 +129,9 @@ func New(config Config) (*App, error) {
 	if config.Start != nil {
 		resolved.Start = func(ctx context.Context) error { return config.Start(ctx, app) }
 	}
+	if config.Seed != nil {
+		resolved.Seed = func(ctx context.Context) error { return config.Seed(WithAuthor(ctx, "seed"), app) }
+	}
 	if app.app, err = server.New(resolved); err != nil {
 		return nil, err
 	}

@@ -124,6 +124,10 @@ type Config struct {
 	// When tower server replaces a build, the Start of the old one has returned before that
 	// of the new one begins.
 	Start func(ctx context.Context, app *App) error
+	// Seed creates the records that the application begins with, or needs for development. tower
+	// db seed has the running application call it, as often as it is given: Seed should create
+	// only what does not exist. Its commits have the author "seed". Default: none.
+	Seed func(ctx context.Context, app *App) error
 	// OpenAPI serves a description of the actions, cursors and handlers at
 	// /_tower/openapi.json, for anybody. Default: not served; tower generate openapi writes it.
 	OpenAPI bool

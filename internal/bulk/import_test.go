@@ -139,7 +139,7 @@ func TestImportWhatWasExported(t *testing.T) {
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	from := newStore(t)
-	fill(t, from, rng, 1300)
+	fill(t, from, rng, 700)
 	var files []File
 	for _, model := range []string{"posts", "users"} {
 		files = append(files, File{write(t, model+".ndjson", exported(t, from, model)), model, NDJSON})
@@ -149,7 +149,7 @@ func TestImportWhatWasExported(t *testing.T) {
 	}
 	to := newStore(t)
 	dry, err := Import(context.Background(), to, files, Options{DryRun: true, Private: true})
-	if err != nil || dry.Found != 0 || dry.Files[0].Created != 1300 || to.Seq() != 0 {
+	if err != nil || dry.Found != 0 || dry.Files[0].Created != 700 || to.Seq() != 0 {
 		t.Fatalf("%+v, %v; the store has %d commits", dry, err, to.Seq())
 	}
 	ended := 0
@@ -176,7 +176,7 @@ func TestImportWhatWasExported(t *testing.T) {
 			ended++
 			continue
 		}
-		if err != nil || result.Found > 0 || result.Files[0].Created+result.Files[0].Kept != 1300 {
+		if err != nil || result.Found > 0 || result.Files[0].Created+result.Files[0].Kept != 700 {
 			t.Fatalf("%+v, %v", result, err)
 		}
 		break
@@ -188,7 +188,7 @@ func TestImportWhatWasExported(t *testing.T) {
 		}
 	}
 	seq := to.Seq()
-	if result, err := Import(context.Background(), to, files, Options{Private: true}); err != nil || result.Files[1] != (Count{Kept: 1300}) || to.Seq() != seq {
+	if result, err := Import(context.Background(), to, files, Options{Private: true}); err != nil || result.Files[1] != (Count{Kept: 700}) || to.Seq() != seq {
 		t.Errorf("imported again: %+v, %v", result, err)
 	}
 }

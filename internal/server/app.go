@@ -56,6 +56,8 @@ type Config struct {
 	Migrations     []migrate.Migration
 	MigrateAtStart bool // in production too
 
+	Seed func(ctx context.Context) error // creates the application's first records; nil: there are none
+
 	Rules   map[*record.Model]route.Rule
 	Can     map[*record.Model]route.Permit
 	Funcs   map[string]any       // functions of the application's templates
@@ -320,6 +322,9 @@ func (a *App) Close() error {
 	}
 	return errors.Join(stopped, a.store.Close())
 }
+
+// Archive returns what copies the store to its archive, nil if there is none.
+func (a *App) Archive() *archive.Archiver { return a.archiver }
 
 // Archived returns how far the archive of the store has come, false if there is none.
 func (a *App) Archived() (archive.Status, bool) {

@@ -44,6 +44,8 @@ const (
 	DoCopy        = "copy"        // Key, the path of a file that does not exist → Copied; the file is a copy of the store
 	DoCompact     = "compact"     // → Compacted; events with Progress meanwhile
 	DoImport      = "import"      // In, an Import → Imported; events with Progress meanwhile
+	DoSeed        = "seed"        // → null, once the application's seed has run
+	DoErase       = "erase"       // In, an Erase → Erasure; events with Progress meanwhile
 	DoDigest      = "digest"      // Key, a seq → a hash of all records after that commit
 	DoArchive     = "archive"     // → Archived, or null without an archive
 	DoWait        = "wait"        // Key, a seq → null once every cursor has reached it
@@ -146,6 +148,7 @@ type Progress struct {
 	ID    uint64 `json:"id"` // of the request
 	Done  int64  `json:"done"`
 	Total int64  `json:"total"`
+	Step  string `json:"step,omitempty"` // what is done now, if there are several steps
 }
 
 // Compacted has the sizes of the store's file in bytes.

@@ -34,3 +34,32 @@ type ImportProblem struct {
 	Field string `json:"field,omitempty"`
 	Text  string `json:"text"`
 }
+
+// An Erase asks what the erasure of a record would do, or for the erasure.
+type Erase struct {
+	Key string `json:"key"` // "users/01J…", or the id alone
+	Run bool   `json:"run"`
+}
+
+// An Erasure is what an erasure will do, and, once it is done, the proof.
+type Erasure struct {
+	Key     string         `json:"key"`     // "users/01J…"
+	Deleted map[string]int `json:"deleted"` // records by model
+	Cleared map[string]int `json:"cleared"` // references by field: "posts.editorId"
+	Files   []string       `json:"files"`   // with older states, that are removed
+	Archive string         `json:"archive"` // whose content a new backup replaces; "" if there is none
+	Begun   bool           `json:"begun"`   // an earlier erasure of it was not completed
+	Proof   *ErasureProof  `json:"proof,omitempty"`
+}
+
+// An ErasureProof says what was searched for, and where it was not found.
+type ErasureProof struct {
+	IDs      int      `json:"ids"`
+	Texts    int      `json:"texts"`
+	Short    int      `json:"short"`    // texts that are too short to be searched for
+	Shared   []string `json:"shared"`   // texts that other records have too
+	Files    int      `json:"files"`    // that were searched
+	Bytes    int64    `json:"bytes"`    // in them
+	Removed  []string `json:"removed"`  // files
+	Replaced int      `json:"replaced"` // files of the archive that one backup has replaced
+}

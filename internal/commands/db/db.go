@@ -28,7 +28,7 @@ func New(find commands.Find) *cobra.Command {
 			return cmd.Help()
 		},
 	}
-	cmd.AddCommand(newBackup(find), newRestore(find), newDrill(find), newCheck(find), newCompact(find), newExport(find), newImport(find), newStatus(find), newMigrate(find))
+	cmd.AddCommand(newBackup(find), newRestore(find), newDrill(find), newCheck(find), newCompact(find), newExport(find), newImport(find), newSeed(find), newErase(find), newStatus(find), newMigrate(find))
 	return cmd
 }
 
@@ -132,6 +132,11 @@ func connectedIn(find commands.Find, cmd *cobra.Command, env string, do func(*co
 
 // doReporting is like [control.Client.Do], and reports how far the request has come.
 func doReporting(ctx context.Context, client *control.Client, req wire.ControlRequest, out any, report func(done, total int64)) error {
+	return doReportingSteps(ctx, client, req, out, func(p *wire.Progress) { report(p.Done, p.Total) })
+}
+
+// doReportingSteps is doReporting for a request of several steps.
+func doReportingSteps(ctx context.Context, client *control.Client, req wire.ControlRequest, out any, report func(*wire.Progress)) error {
 	answered, reported := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(reported)
@@ -142,7 +147,7 @@ func doReporting(ctx context.Context, client *control.Client, req wire.ControlRe
 					return
 				}
 				if p := event.Progress; p != nil {
-					report(p.Done, p.Total)
+					report(p)
 				}
 			case <-answered:
 				return

@@ -235,6 +235,10 @@ func (c *console) dispatch(ctx context.Context, req *wire.ControlRequest) (any, 
 		return c.compact(ctx, req)
 	case wire.DoImport:
 		return c.importFiles(ctx, req)
+	case wire.DoSeed:
+		return nil, c.seed(ctx)
+	case wire.DoErase:
+		return c.erase(ctx, req)
 	case wire.DoDigest:
 		return c.digest(ctx, req.Key)
 	case wire.DoArchive:

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -35,6 +36,18 @@ func createAll(ctx context.Context, tx *store.Tx, m *record.Model, req *wire.Con
 		out = append(out, json.RawMessage(image.JSON))
 	}
 	return out, nil
+}
+
+// seed creates the application's first records.
+func (c *console) seed(ctx context.Context) error {
+	seed := c.app.Config().Seed
+	if seed == nil {
+		return fault.Errorf(fault.NotFound, "the application has no seed; set Seed of its tower.Config")
+	}
+	if err := seed(ctx); err != nil {
+		return err
+	}
+	return c.app.Engine().Wait(ctx, c.app.Store().Seq())
 }
 
 func create(tx *store.Tx, m *record.Model, set []byte) (*record.Image, error) {
