@@ -119,12 +119,16 @@ func compact(ctx context.Context, app *commands.Application, progress *cli.Progr
 	return sizes, err
 }
 
-// connectedIn is like [commands.Find.Connected], for commands that write: the application must
-// not run in another environment.
-func connectedIn(find commands.Find, cmd *cobra.Command, env string, do func(*control.Client) error) error {
-	return find.Connected(cmd, env, func(client *control.Client) error {
-		if running := client.Hello().Env; running != env {
-			return cli.Hinted(fmt.Errorf("the application runs in %s, not in %s", running, env), "name that with --env "+running+", or stop the application first")
+// connectedIn is like [commands.Choice.Connected], for commands that write: the application must
+// not run in another environment than the one that is named.
+func connectedIn(choice *commands.Choice, cmd *cobra.Command, do func(*control.Client) error) error {
+	app, err := choice.Application(cmd.Context())
+	if err != nil {
+		return err
+	}
+	return app.Connected(cmd, func(client *control.Client) error {
+		if running := client.Hello().Env; running != app.Env {
+			return cli.Hinted(fmt.Errorf("the application runs in %s, not in %s", running, app.Env), "name that with --env "+running+", or stop the application first")
 		}
 		return do(client)
 	})

@@ -19,7 +19,7 @@ import (
 )
 
 func newErase(find commands.Find) *cobra.Command {
-	var env string
+	var choice *commands.Choice
 	in := wire.Erase{}
 	cmd := &cobra.Command{
 		Use:   "erase USER",
@@ -40,10 +40,10 @@ started.`,
 		Args: cli.OneArgument("a user", "users/01JDA7Q4Z3M8X2V6K9T5B1C0RW, or the id"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in.Key = args[0]
-			return connectedIn(find, cmd, env, func(client *control.Client) error { return runErase(cmd, client, in) })
+			return connectedIn(choice, cmd, func(client *control.Client) error { return runErase(cmd, client, in) })
 		},
 	}
-	cmd.Flags().StringVar(&env, "env", "development", "the environment whose data to change")
+	choice = find.ChooseRunning(cmd, "the environment whose data to change")
 	cmd.Flags().BoolVar(&in.Run, "yes", false, "erase what the plan says")
 	return cmd
 }

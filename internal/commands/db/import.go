@@ -21,7 +21,7 @@ import (
 )
 
 func newImport(find commands.Find) *cobra.Command {
-	var env string
+	var choice *commands.Choice
 	in := wire.Import{}
 	cmd := &cobra.Command{
 		Use:   "import [MODEL] FILE...",
@@ -45,12 +45,12 @@ runs, it is started.`,
 			if err != nil {
 				return err
 			}
-			return connectedIn(find, cmd, env, func(client *control.Client) error {
+			return connectedIn(choice, cmd, func(client *control.Client) error {
 				return runImport(cmd, client, in, model, paths)
 			})
 		},
 	}
-	cmd.Flags().StringVar(&env, "env", "development", "the environment to import into")
+	choice = find.ChooseRunning(cmd, "the environment to import into")
 	cmd.Flags().BoolVar(&in.DryRun, "dry-run", false, "only check the files")
 	cmd.Flags().BoolVar(&in.Private, "private", false, "import private fields too, such as hashes of passwords")
 	return cmd

@@ -12,7 +12,7 @@ import (
 )
 
 func newSeed(find commands.Find) *cobra.Command {
-	var env string
+	var choice *commands.Choice
 	cmd := &cobra.Command{
 		Use:   "seed",
 		Short: "Create the records that the application begins with",
@@ -25,7 +25,7 @@ is started.`,
   tower db seed --env production`,
 		Args: cli.NoArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return connectedIn(find, cmd, env, func(client *control.Client) error {
+			return connectedIn(choice, cmd, func(client *control.Client) error {
 				if err := client.Do(cmd.Context(), wire.ControlRequest{Do: wire.DoSeed}, nil); err != nil {
 					return fmt.Errorf("seed: %w", err)
 				}
@@ -34,6 +34,6 @@ is started.`,
 			})
 		},
 	}
-	cmd.Flags().StringVar(&env, "env", "development", "the environment whose data to seed")
+	choice = find.ChooseRunning(cmd, "the environment whose data to seed")
 	return cmd
 }
