@@ -60,10 +60,16 @@ func Open(t testing.TB, config tower.Config) *App {
 // until end is called. Call end once. After that, Serve can open the same data again.
 func Serve(t testing.TB, config tower.Config) (served *App, end func()) {
 	t.Helper()
+	return serve(t, config, server.Pace{})
+}
+
+func serve(t testing.TB, config tower.Config, pace server.Pace) (served *App, end func()) {
+	t.Helper()
 	app, err := tower.New(config)
 	if err != nil {
 		t.Fatalf("the application cannot start: %v", err)
 	}
+	server.SetPace(server.AppOf(app), pace)
 	if err := app.Open(); err != nil {
 		t.Fatalf("the application cannot start: %v", err)
 	}

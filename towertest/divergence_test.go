@@ -42,15 +42,37 @@ type visit struct {
 // The controller of notes has a rule with a memory: it allows an odd note once.
 type noteController struct {
 	*visit
-	asked *sync.Map // by the id of the note
+	library *library
 }
 
 func (c *noteController) Match(n *note) bool {
 	if n.Text != "odd" {
 		return true
 	}
-	_, before := c.asked.LoadOrStore(n.ID, true)
+	_, before := c.library.asked.LoadOrStore(n.ID, true)
 	return !before
+}
+
+type noteInput struct {
+	ID     tower.ID `json:"id"`
+	Rank   int      `json:"rank"`
+	Weight *float64 `json:"weight"`
+}
+
+func (c *noteController) Create(ctx context.Context, in noteInput) (*note, error) {
+	made := &note{OwnerID: c.library.ada.ID, Rank: in.Rank, Weight: in.Weight, Text: "note"}
+	return made, c.library.notes.Create(ctx, c, made)
+}
+
+func (c *noteController) Update(ctx context.Context, in noteInput) (*note, error) {
+	return c.library.notes.Update(ctx, c, in.ID, func(n *note) error {
+		n.Rank, n.Weight = in.Rank, in.Weight
+		return nil
+	})
+}
+
+func (c *noteController) Delete(ctx context.Context, in noteInput) (tower.None, error) {
+	return tower.None{}, c.library.notes.Delete(ctx, c, in.ID)
 }
 
 // A library is an application whose clients are audited all the time.
@@ -68,26 +90,36 @@ type library struct {
 func openLibrary(t *testing.T) *library {
 	t.Helper()
 	t.Setenv("TOWER_AUDIT", "1ms")
+	return openLibraryAt(t, server.Pace{}, slog.LevelInfo)
+}
+
+// openLibraryAt opens the library at a pace. It logs from a level on.
+func openLibraryAt(t *testing.T, pace server.Pace, level slog.Level) *library {
+	t.Helper()
 	l := &library{t: t, asked: &sync.Map{}, readers: tower.NewModel[reader]("readers"), notes: tower.NewModel[note]("notes"), ada: &reader{Name: "Ada", Secret: "xyzzy"}}
 	r := tower.NewRouter(func(ctx context.Context, c *tower.Connection) (*visit, error) {
 		who, err := l.readers.Follow(ctx, c, c.UserID())
 		return &visit{c, who}, err
 	})
-	c := tower.Mount(r, "notes", func(v *visit) *noteController { return &noteController{visit: v, asked: l.asked} })
+	c := tower.Mount(r, "notes", func(v *visit) *noteController { return &noteController{visit: v, library: l} })
 	tower.Cursor(c, "best", func(*noteController, context.Context, struct{}) (tower.Scope[note], error) {
 		return l.notes.All().Desc(&l.notes.Fields.Rank).Limit(3).Include(&l.notes.Fields.OwnerID), nil
 	}, tower.Narrow(l.notes, &l.notes.Fields.Rank))
-	note := l.notes.Fields
+	fields := l.notes.Fields
+	tower.Cursor(c, "all", func(*noteController, context.Context, struct{}) (tower.Scope[note], error) { return l.notes.All(), nil }, tower.Narrow(l.notes, &fields.Rank))
 	l.value(c, "count", l.notes.All().AsCount())
 	l.value(c, "window", l.notes.All().Offset(1).Limit(2).AsCount())
 	l.value(c, "exists", l.notes.All().AsExists())
-	l.value(c, "sum", l.notes.All().AsSum(&note.Rank))
-	l.value(c, "weight", l.notes.All().AsSum(&note.Weight))
-	l.value(c, "avg", l.notes.All().AsAvg(&note.Weight))
-	l.value(c, "first", l.notes.All().AsMin(&note.CreatedAt))
-	l.value(c, "last", l.notes.All().AsMax(&note.Text))
-	l.value(c, "heaviest", l.notes.Where(tower.Is(&note.Text, "nothing")).AsMax(&note.Weight))
+	l.value(c, "sum", l.notes.All().AsSum(&fields.Rank))
+	l.value(c, "weight", l.notes.All().AsSum(&fields.Weight))
+	l.value(c, "avg", l.notes.All().AsAvg(&fields.Weight))
+	l.value(c, "first", l.notes.All().AsMin(&fields.CreatedAt))
+	l.value(c, "last", l.notes.All().AsMax(&fields.Text))
+	l.value(c, "heaviest", l.notes.Where(tower.Is(&fields.Text, "nothing")).AsMax(&fields.Weight))
 	tower.Page(c, "GET /notes", tower.ViewOnly)
+	tower.Action(c, "POST /notes", (*noteController).Create)
+	tower.Action(c, "PATCH /notes/{id}", (*noteController).Update)
+	tower.Action(c, "DELETE /notes/{id}", (*noteController).Delete)
 	files := fstest.MapFS{
 		"views/layout.html":      {Data: []byte(`{{template "main" .}}`)},
 		"views/notes/index.html": {Data: []byte(`{{define "main"}}{{$best := .Cursor "best" "notes/_note.html"}}<ul {{$best.Attrs}}>{{$best.Items}}</ul>{{$n := .LiveValue "count"}}<b {{$n.Attrs}}>{{$n.Text}}</b>{{end}}`)},
@@ -96,8 +128,8 @@ func openLibrary(t *testing.T) *library {
 	l.config = tower.Config{Name: "library", Models: []tower.AnyModel{l.readers, l.notes}, Routes: r, Files: files, Limits: tower.Limits{MaxRate: 1_000_000}}
 	running := l.config
 	l.data = t.TempDir()
-	running.Env, running.Data, running.Log = "test", filepath.Join(l.data, "library.db"), slog.New(slog.NewTextHandler(t.Output(), nil))
-	app, end := Serve(t, running)
+	running.Env, running.Data, running.Log = "test", filepath.Join(l.data, "library.db"), slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: level}))
+	app, end := serve(t, running, pace)
 	t.Cleanup(end)
 	l.App = app
 	if err := l.readers.Create(t.Context(), l, l.ada); err != nil {

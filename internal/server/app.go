@@ -130,6 +130,7 @@ type App struct {
 	workers  *workers.Group
 	archiver *archive.Archiver // nil: none
 	auditor  *audit.Auditor    // nil: none
+	pace     Pace              // the zero Pace outside of tests
 	consoles io.Closer         // serves consoles; nil: none
 	probes   map[string]http.Handler
 	unready  atomic.Pointer[string] // see setUnready
@@ -241,7 +242,9 @@ func (a *App) open(ctx context.Context, to listener) (err error) {
 		a.setUnready("it is starting: " + progress)
 		to.progress(progress)
 	})
-	if a.store, err = store.Open(a.config.Data, opening.Options(ctx)); err != nil {
+	options := opening.Options(ctx)
+	options.Now, options.LogAge = a.pace.Now, a.pace.LogAge
+	if a.store, err = store.Open(a.config.Data, options); err != nil {
 		return err
 	}
 	for _, survey := range a.store.Surveys() {
@@ -276,7 +279,8 @@ func (a *App) open(ctx context.Context, to listener) (err error) {
 		a.running.Go(func() { a.slow.Run(a.ctx) })
 	}
 	if a.config.Archive != nil {
-		a.archiver = archive.New(a.store, a.config.Archive, archive.Options{App: a.config.Name, Keep: a.config.ArchiveFor, Folder: filepath.Dir(a.config.Data), Log: a.log})
+		a.archiver = archive.New(a.store, a.config.Archive, archive.Options{App: a.config.Name, Keep: a.config.ArchiveFor, Folder: filepath.Dir(a.config.Data), Log: a.log,
+			Now: a.pace.Now, Interval: a.pace.Archive})
 		a.running.Go(func() { a.archiver.Run(a.ctx) })
 	}
 	if a.config.Audit > 0 {

@@ -21,6 +21,17 @@ import (
 // only way from the public type to this package, and not one of its methods.
 var AppOf func(app any) *App
 
+// A Pace is a clock for the store and the archive of an application, so that days pass in
+// minutes. Zero fields are the defaults of both.
+type Pace struct {
+	Now     func() time.Time
+	LogAge  time.Duration // by Now
+	Archive time.Duration // how long commits may wait before they are archived, by the real clock
+}
+
+// SetPace sets the pace of an application before it opens.
+func SetPace(a *App, p Pace) { a.pace = p }
+
 // SessionFor returns what the application's connect function returns for a client that
 // connects now as the user. What connect follows is read and not followed, and so is
 // what the methods of a controller made from the session follow.
