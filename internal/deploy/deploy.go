@@ -73,7 +73,7 @@ func (d *Deployment) Run(ctx context.Context) error {
 		d.say("would upload it to %s:%s/releases/%s, migrate, and replace %s", d.Host, d.Folder, r.version, cmp.Or(h.current, "nothing"))
 		return nil
 	}
-	if h.sums[r.version] == r.sum {
+	if h.releases[r.version] { // it was checked before it got its name
 		d.say("it is on the host already")
 	} else if err := d.upload(ctx, r); err != nil {
 		return err
@@ -91,11 +91,12 @@ func (d *Deployment) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = d.shell(ctx, nil, fmt.Sprintf(cleaning, d.Keep))
+	_, err = d.shell(ctx, nil, fmt.Sprintf(cleaning, max(d.Keep, 0)+1))
 	return err
 }
 
-// cleaning removes all but the newest releases, and keeps the two that links lead to.
+// cleaning removes the releases from the given place in the order of age on, and keeps the two
+// that links lead to.
 const cleaning = `touch current/.; ls -1t releases | tail -n +%d | while read -r version; do
   case "releases/$version" in "$(readlink current)" | "$(readlink previous)") ;; *) rm -rf "releases/$version" ;; esac
 done`
@@ -163,7 +164,7 @@ func (o *Options) withEnv(command string) string {
 // ask asks the supervisor by a release, and prints its answer.
 func (o *Options) ask(ctx context.Context, version, what string) error {
 	return o.stream(ctx, fmt.Sprintf("TOWER_DEPLOY=%s TOWER_FOLDER=$PWD exec releases/%s/%s", quote(what), quote(version), quote(o.Name)),
-		func(out io.Reader) { _, _ = io.Copy(o.Out, out) })
+		o.show)
 }
 
 // begin lets the first release serve: systemd starts it, or else this does.
@@ -180,7 +181,7 @@ func (d *Deployment) begin(ctx context.Context, h *host, r *release) error {
   sleep 1
 done
 echo 'it does not serve after 30 s' >&2; tail -n 5 %[1]s.log >&2 2>/dev/null; exit 1`, quote(d.Name))
-	return d.stream(ctx, command, func(out io.Reader) { _, _ = io.Copy(d.Out, out) })
+	return d.stream(ctx, command, d.show)
 }
 
 // Status prints which release serves, and which are there.
@@ -195,7 +196,7 @@ func (o *Options) Status(ctx context.Context) error {
 	if err := o.ask(ctx, h.current, "status"); err != nil {
 		return err
 	}
-	return o.stream(ctx, "ls -1t releases | sed 's/^/release /'", func(out io.Reader) { _, _ = io.Copy(o.Out, out) })
+	return o.stream(ctx, "ls -1t releases | sed 's/^/release /'", o.show)
 }
 
 // Rollback swaps to the release that served before the current one.

@@ -3,7 +3,6 @@ package deploy
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"strconv"
 	"strings"
 )
@@ -15,7 +14,7 @@ type host struct {
 	data              int64 // bytes of the store's folder
 	current, previous string
 	running, unit     bool
-	sums              map[string]string // of the programs of releases
+	releases          map[string]bool // that are complete, by their names, which end in their sums
 }
 
 const looking = `at=$folder; while [ ! -d "$at" ]; do at=$(dirname "$at"); done
@@ -29,28 +28,28 @@ cd "$folder" 2>/dev/null || exit 0
 echo "current $(basename "$(readlink current)" 2>/dev/null)"
 echo "previous $(basename "$(readlink previous)" 2>/dev/null)"
 if [ -x "current/$name" ] && TOWER_DEPLOY=status TOWER_FOLDER=$PWD "current/$name" >/dev/null 2>&1; then echo "running yes"; fi
-for file in releases/*/"$name"; do [ ! -f "$file" ] || echo "sum $(sha256sum "$file")"; done`
+for file in releases/*/"$name"; do [ ! -f "$file" ] || echo "release $(basename "$(dirname "$file")")"; done`
 
 func (o *Options) look(ctx context.Context) (*host, error) {
 	text, err := o.run(ctx, nil, fmt.Sprintf("folder=%s; name=%s\n", quote(o.Folder), quote(o.Name))+looking)
 	if err != nil {
 		return nil, err
 	}
-	h := &host{sums: map[string]string{}}
+	h := &host{releases: map[string]bool{}}
 	for line := range strings.Lines(text) {
 		word, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
 		switch word {
 		case "os":
 			if rest != "Linux" {
-				return nil, fmt.Errorf("%s runs %s; tower deploy knows Linux", o.Host, rest)
+				return nil, fmt.Errorf("%s runs %s; tower deploy knows Linux", o.Host, printable(rest))
 			}
 		case "arch":
 			h.arch = map[string]string{"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "riscv64": "riscv64"}[rest]
 			if h.arch == "" {
-				return nil, fmt.Errorf("%s has a processor %s, which is not known", o.Host, rest)
+				return nil, fmt.Errorf("%s has a processor %s, which is not known", o.Host, printable(rest))
 			}
 		case "closed":
-			return nil, fmt.Errorf("this user must not write to %s on %s", rest, o.Host)
+			return nil, fmt.Errorf("this user must not write to %s on %s", printable(rest), o.Host)
 		case "disk":
 			h.disk = kilobytes(rest)
 		case "memory":
@@ -65,10 +64,12 @@ func (o *Options) look(ctx context.Context) (*host, error) {
 			h.running = true
 		case "unit":
 			h.unit = true
-		case "sum":
-			sum, path, _ := strings.Cut(rest, "  ")
-			h.sums[filepath.Base(filepath.Dir(path))] = sum
+		case "release":
+			h.releases[rest] = true
 		}
+	}
+	if h.arch == "" {
+		return nil, fmt.Errorf("%s did not say what it is: does this user have a shell there?", o.Host)
 	}
 	return h, nil
 }

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 var withPort = regexp.MustCompile(`^(.+):(\d+)$`)
@@ -39,16 +41,48 @@ func (o *Options) inFolder(command string) string {
 }
 
 func (o *Options) run(ctx context.Context, in io.Reader, command string) (string, error) {
-	var out, problems bytes.Buffer
+	var out, problems bounded
 	cmd := o.ssh(ctx, command)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, &out, &problems
 	err := o.failed(cmd.Run(), &problems)
 	return out.String(), err
 }
 
+// bounded keeps the beginning of what a host prints, which may be anything.
+type bounded struct{ bytes.Buffer }
+
+const mostOutput = 1 << 20
+
+func (b *bounded) Write(text []byte) (int, error) {
+	b.Buffer.Write(text[:min(len(text), max(0, mostOutput-b.Len()))])
+	return len(text), nil
+}
+
+// ReadFrom hides that of the buffer, which has no bound.
+func (b *bounded) ReadFrom(r io.Reader) (int64, error) {
+	return io.Copy(struct{ io.Writer }{b}, r)
+}
+
+// show prints what a host prints, line by line, without what a terminal would obey.
+func (o *Options) show(out io.Reader) {
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		fmt.Fprintln(o.Out, printable(lines.Text()))
+	}
+}
+
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) || r == '\t' || r == '\n' {
+			return r
+		}
+		return -1
+	}, text)
+}
+
 // stream runs a command in the folder on the host, and reads its output while it runs.
 func (o *Options) stream(ctx context.Context, command string, read func(io.Reader)) error {
-	var problems bytes.Buffer
+	var problems bounded
 	cmd := o.ssh(ctx, o.inFolder(command))
 	cmd.Stderr = &problems
 	out, err := cmd.StdoutPipe()
@@ -64,7 +98,7 @@ func (o *Options) stream(ctx context.Context, command string, read func(io.Reade
 }
 
 // failed returns what a command printed when it failed, as an error.
-func (o *Options) failed(err error, problems *bytes.Buffer) error {
+func (o *Options) failed(err error, problems *bounded) error {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
 		if err != nil {
@@ -72,7 +106,7 @@ func (o *Options) failed(err error, problems *bytes.Buffer) error {
 		}
 		return nil
 	}
-	text := strings.TrimPrefix(strings.TrimSpace(problems.String()), "error: ")
+	text := strings.TrimPrefix(strings.TrimSpace(printable(problems.String())), "error: ")
 	if text == "" {
 		text = err.Error()
 	}

@@ -81,7 +81,12 @@ func (s *Supervisor) start(ctx context.Context, version string, say func(string)
 		if conn := <-accepted; conn != nil {
 			_ = conn.Close()
 		}
-		return nil, p.abandon(ctx, "it did not call tower.Main")
+		select {
+		case <-p.exited:
+			return nil, p.abandon(ctx, "")
+		default:
+			return nil, p.abandon(ctx, "it did not call tower.Main")
+		}
 	}
 	go p.read()
 	return p, p.expect(ctx, "ready", say)

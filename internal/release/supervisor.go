@@ -38,6 +38,8 @@ type Supervisor struct {
 
 	current *process       // nil: none, and it will be tried again
 	tried   int            // how often in a row a process has ended by itself
+	trial   time.Time      // until then the current release is taken back if it ends by itself again
+	news    string         // what has happened to it by itself since it was asked for; "": nothing
 	gone    sync.WaitGroup // processes that have been stopped, until they have exited
 }
 
@@ -46,6 +48,9 @@ const healthTime = 15 * time.Second
 
 // settleTime is how long it must stay well before the release before it is given up.
 const settleTime = 3 * time.Second
+
+// trialTime is how long after a swap a release is taken back if it ends by itself twice.
+const trialTime = 5 * time.Minute
 
 // wait is the longest time between two attempts to start a release that ends by itself.
 const wait = 30 * time.Second
@@ -131,12 +136,21 @@ func (s *Supervisor) ended() <-chan struct{} {
 	return done
 }
 
-// revive starts the current release again after its process has ended by itself.
+// revive starts the current release again after its process has ended by itself, or the one
+// before if the current one is on trial and has ended before.
 func (s *Supervisor) revive(ctx context.Context) {
 	if p := s.current; p != nil {
 		p.kill()
-		s.Log.Error("the application has ended, and starts again", "release", p.version, "status", p.cmd.ProcessState.String())
-		if s.current = nil; time.Since(p.started) > time.Minute {
+		reason := p.reason(nil)
+		s.Log.Error("the application has ended, and starts again", "release", p.version, "error", reason)
+		s.current = nil
+		again := s.news != ""
+		s.news = fmt.Sprintf("%s ended by itself at %s: %v", p.version, now(), reason)
+		if was := s.version("previous"); again && was != "" && time.Now().Before(s.trial) {
+			s.takeBack(ctx, p.version, was)
+			return
+		}
+		if time.Since(p.started) > time.Minute {
 			s.tried = 0
 		}
 		if s.tried > 0 {
@@ -146,9 +160,24 @@ func (s *Supervisor) revive(ctx context.Context) {
 	s.tried++
 	var err error
 	if s.current, err = s.launch(ctx, s.version("current"), s.say); err != nil {
+		s.news = fmt.Sprintf("at %s it did not start: %v", now(), err)
 		s.Log.Error("the application does not start, and is tried again", "error", err)
 	}
 }
+
+// takeBack makes the release before serve in place of one that ends by itself.
+func (s *Supervisor) takeBack(ctx context.Context, failed, was string) {
+	s.trial = time.Time{}
+	reason := s.news
+	err := s.back(ctx, was, failed, errors.New(reason), s.say)
+	if s.current != nil && s.current.version == was {
+		s.news = fmt.Sprintf("%s was taken back, since it ended by itself twice, at last at %s", failed, now())
+		err = errors.Join(err, s.point(was, failed))
+	}
+	s.Log.Error("a new release ends by itself", "error", err)
+}
+
+func now() string { return time.Now().UTC().Format(time.RFC3339) }
 
 // answer does what somebody asks for. The last line of an answer begins with "done" or
 // "failed".
@@ -176,11 +205,14 @@ func oneLine(text string) string { return strings.ReplaceAll(text, "\n", " ") }
 
 func (s *Supervisor) status() string {
 	if s.current == nil {
-		return s.version("current") + " does not run, and is tried again"
+		return s.version("current") + " does not run, and is tried again; " + s.news
 	}
 	text := fmt.Sprintf("%s serves since %s", s.current.version, s.current.started.UTC().Format(time.RFC3339))
 	if before := s.version("previous"); before != "" {
 		text += ", before: " + before
+	}
+	if s.news != "" {
+		text += "; " + s.news
 	}
 	return text
 }
@@ -188,7 +220,7 @@ func (s *Supervisor) status() string {
 // swap replaces the current release. If the new one does not start or is not well, the
 // current one serves again.
 func (s *Supervisor) swap(ctx context.Context, version string, say func(string)) (string, error) {
-	if version != filepath.Base(version) {
+	if version != filepath.Base(version) || version == "." || version == ".." {
 		return "", fmt.Errorf("%q is not the name of a release", version)
 	}
 	if _, err := os.Stat(s.program(version)); err != nil {
@@ -198,21 +230,26 @@ func (s *Supervisor) swap(ctx context.Context, version string, say func(string))
 	if s.current != nil && s.current.version == version {
 		return version + " serves already", nil
 	}
+	say("starting " + version)
 	next, err := s.start(ctx, version, say)
 	if err != nil {
 		return "", fmt.Errorf("it does not start, and %s still serves: %w", was, err)
 	}
 	began := time.Now()
 	if s.current != nil {
+		say("closing " + was)
 		s.current.stop(&s.gone)
 		s.current = nil
 	}
+	closed := time.Since(began)
+	say("opening " + version)
 	if err = next.open(ctx, say); err == nil {
 		gap := time.Since(began)
+		say("watching " + version)
 		if err = s.well(ctx, next); err == nil {
-			s.current, s.tried = next, 0
-			s.Log.Info("serving", "release", version, "gap", gap)
-			return fmt.Sprintf("%s serves; clients waited %d ms", version, gap.Milliseconds()), s.point(version, was)
+			s.current, s.tried, s.trial, s.news = next, 0, time.Now().Add(trialTime), ""
+			s.Log.Info("serving", "release", version, "gap", gap, "closing", closed)
+			return fmt.Sprintf("%s serves; clients waited %d ms, %d of them for the old release to close", version, gap.Milliseconds(), closed.Milliseconds()), s.point(version, was)
 		}
 		next.stop(&s.gone)
 	}

@@ -63,6 +63,7 @@ exec /usr/sbin/sshd -D -e -f %[1]s/sshd`, folder)
 // TestTheGuide runs the commands of the guide, from a host where nothing is to an application that serves. What
 // differs is the address: systemd is not there to hand over the port 443, and nobody certifies the name.
 func TestTheGuide(t *testing.T) {
+	t.Parallel()
 	guide, err := os.ReadFile("../../../docs/guide/deploy.md")
 	if err != nil {
 		t.Fatal(err)

@@ -11,7 +11,9 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -44,6 +46,7 @@ type note struct {
 	Likes  int    `json:"likes"`
 	Public bool   `json:"public"`
 	Serial int64  `json:"serial"`
+	Rank   int    `json:"rank,omitempty"` // of a migration
 }
 
 type sample struct {
@@ -85,7 +88,7 @@ func (l *load) write(ctx context.Context, writer int) {
 	defer client.CloseIdleConnections()
 	for i := 0; ctx.Err() == nil; i++ {
 		title := fmt.Sprintf("%d-%d", writer, i)
-		sent := note{title, rand.IntN(100), i%2 == 0, rand.Int64N(1 << 50)}
+		sent := note{title, rand.IntN(100), i%2 == 0, rand.Int64N(1 << 50), 0}
 		body, _ := json.Marshal(sent)
 		request, err := http.NewRequest(http.MethodPost, l.url+"/notes", bytes.NewReader(body))
 		if err != nil {
@@ -115,21 +118,78 @@ func (l *load) write(ctx context.Context, writer int) {
 	}
 }
 
-// p99 returns the time within which 99 of 100 writes of a period were answered.
-func (l *load) p99(from, to time.Time) time.Duration {
+// spread returns how long writes took that began in one of some periods.
+func (l *load) spread(periods ...period) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var all []time.Duration
 	for _, s := range l.times {
-		if s.at.After(from) && s.at.Before(to) {
+		if slices.ContainsFunc(periods, func(p period) bool { return !s.at.Before(p.from) && s.at.Before(p.to) }) {
 			all = append(all, s.took)
 		}
 	}
 	if len(all) == 0 {
-		return 0
+		return "no write began"
 	}
 	slices.Sort(all)
-	return all[len(all)*99/100]
+	return fmt.Sprintf("%5d writes, p50 %6.1f ms, p99 %6.1f ms, longest %6.1f ms", len(all), ms(all[len(all)/2]), ms(all[len(all)*99/100]), ms(all[len(all)-1]))
+}
+
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+type period struct{ from, to time.Time }
+
+// A timeline notes when each line of a deploy was printed: each begins a phase.
+type timeline struct {
+	text  strings.Builder
+	words []string
+	began []time.Time
+}
+
+func (l *timeline) Write(text []byte) (int, error) {
+	for line := range strings.Lines(string(text)) {
+		word, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+		l.begin(word)
+	}
+	return l.text.Write(text)
+}
+
+func (l *timeline) String() string { return l.text.String() }
+
+func (l *timeline) begin(word string) {
+	l.words, l.began = append(l.words, word), append(l.began, time.Now())
+}
+
+// phases returns the periods by the first word of the line that began them. The swap takes
+// milliseconds, so half a second on each side of it counts as swapping.
+func (l *timeline) phases() map[string]period {
+	all := map[string]period{}
+	for i, word := range l.words[:len(l.words)-1] {
+		all[word] = period{l.began[i], l.began[i+1]}
+	}
+	all["swapping"] = period{all["closing"].from.Add(-time.Second / 2), all["watching"].from.Add(time.Second / 2)}
+	return all
+}
+
+var waited = regexp.MustCompile(`clients waited (\d+) ms, (\d+) of them`)
+
+// pause returns for how long nothing served, and how much of that the old release closed.
+func (l *timeline) pause() (all, closing time.Duration) {
+	found := waited.FindStringSubmatch(l.String())
+	if found == nil {
+		return 0, 0
+	}
+	parse := func(text string) time.Duration {
+		n, _ := strconv.Atoi(text) // it is a number
+		return time.Duration(n) * time.Millisecond
+	}
+	return parse(found[1]), parse(found[2])
+}
+
+// middle returns the middle and the longest of some times.
+func middle(times []time.Duration) string {
+	slices.Sort(times)
+	return fmt.Sprintf("%.0f ms, %.0f ms at most", ms(times[len(times)/2]), ms(times[len(times)-1]))
 }
 
 func (l *load) count() int {
@@ -176,6 +236,7 @@ type reader struct {
 	since   string
 	seen    map[note]int // how often each was received
 	resumed int
+	anew    int // how often it received all again
 }
 
 func (r *reader) run(ctx context.Context) error {
@@ -233,10 +294,15 @@ func (r *reader) connect(ctx context.Context) error {
 			switch {
 			case frame.Hello != 0:
 				epoch = frame.Epoch
-			case frame.ID == 1 && (frame.Status != http.StatusOK || frame.Resync != ""):
-				err = fmt.Errorf("it was not resumed: %.200s", text)
+			case frame.ID == 1 && frame.Status != http.StatusOK:
+				err = fmt.Errorf("it was not opened: %.200s", text)
 			case frame.ID == 1:
-				if r.since = frame.At; first != "" {
+				r.since = frame.At
+				switch {
+				case frame.Resync != "":
+					r.anew++
+					clear(r.seen)
+				case first != "":
 					r.resumed++
 				}
 				r.once.Do(func() { close(r.opened) })

@@ -75,6 +75,7 @@ func startQuietly(t *testing.T, cmd *exec.Cmd, address string) {
 // TestTheGuidesNginx serves by the guide's configuration of nginx: on an odd port, with a certificate of its own,
 // and also where it passes on another host than the browser's.
 func TestTheGuidesNginx(t *testing.T) {
+	t.Parallel()
 	nginx, err := exec.LookPath("nginx")
 	if err != nil {
 		t.Fatal("nginx is missing: apt-get install nginx")
