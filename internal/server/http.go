@@ -10,6 +10,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,6 +34,27 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
+// notServed says why nothing serves a request below /_tower/: there is nothing, or it accepts
+// other methods.
+func notServed(mux *http.ServeMux, r *http.Request) error {
+	var accepted []string
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		_, pattern := mux.Handler(&http.Request{Method: method, URL: r.URL, Host: r.Host})
+		if strings.HasPrefix(pattern, method+" ") {
+			accepted = append(accepted, method)
+		}
+	}
+	if accepted == nil {
+		return fault.Errorf(fault.NotFound, "there is no %s", r.URL.Path)
+	}
+	if accepted[0] == http.MethodGet {
+		accepted = slices.Insert(accepted, 1, http.MethodHead)
+	}
+	refused := fault.Errorf(fault.Method, "%s accepts %s, not %s", r.URL.Path, strings.Join(accepted, ", "), r.Method)
+	refused.Allow = strings.Join(accepted, ", ")
+	return refused
+}
+
 // Handler returns the HTTP handler of the application: for its routes, its public files
 // and, below /_tower/, its transports and the browser library.
 func (a *App) Handler() http.Handler {
@@ -51,9 +73,7 @@ func (a *App) Handler() http.Handler {
 	if a.config.OpenAPI {
 		mux.HandleFunc("GET /_tower/openapi.json", a.serveOpenAPI)
 	}
-	mux.HandleFunc("/_tower/", func(w http.ResponseWriter, r *http.Request) {
-		a.Fail(w, r, fault.Errorf(fault.NotFound, "there is no %s", r.URL.Path))
-	})
+	mux.HandleFunc("/_tower/", func(w http.ResponseWriter, r *http.Request) { a.Fail(w, r, notServed(mux, r)) })
 	mux.HandleFunc("/", a.serveRoute)
 	routes := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if isRoutePath(r.URL.Path) && r.Method != http.MethodConnect {

@@ -83,6 +83,10 @@ func (in *Inputs) fromJSON(target reflect.Value, body json.RawMessage, problems 
 	}
 	values := map[string]json.RawMessage{}
 	if err := json.Unmarshal(body, &values); err != nil {
+		var other *json.UnmarshalTypeError
+		if errors.As(err, &other) {
+			return fault.Errorf(fault.BadRequest, "the input is a JSON %s; it must be an object, like {}", other.Value)
+		}
 		return fault.Errorf(fault.BadRequest, "the input is not a JSON object: %v", err)
 	}
 	for name, value := range values {
