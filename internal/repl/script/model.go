@@ -118,7 +118,11 @@ type method = func(call goja.FunctionCall) goja.Value
 
 // defineHidden defines a property of object that is not enumerated.
 func (e *Evaluator) defineHidden(object *goja.Object, name string, v any) {
-	e.must(object.DefineDataProperty(name, e.vm.ToValue(v), goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE))
+	value := e.vm.ToValue(v)
+	if _, ok := v.(method); ok { // its name is shown
+		e.must(value.(*goja.Object).DefineDataProperty("name", e.vm.ToValue(name), goja.FLAG_FALSE, goja.FLAG_TRUE, goja.FLAG_FALSE))
+	}
+	e.must(object.DefineDataProperty(name, value, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE))
 }
 
 // setProperty defines a property of object, whatever its name.
@@ -136,13 +140,19 @@ func (e *Evaluator) must(err error) {
 func (m *model) define() {
 	e := m.e
 	for name, do := range queryCalls {
-		e.defineHidden(m.object, name, func(call goja.FunctionCall) goja.Value { return do(&query{model: m}, call) })
+		e.defineHidden(m.object, name, func(call goja.FunctionCall) goja.Value {
+			e.checkArguments(name, call)
+			return do(&query{model: m}, call)
+		})
 	}
 	for _, name := range arrayMethods {
 		e.defineHidden(m.object, name, func(call goja.FunctionCall) goja.Value { return (&query{model: m}).array(name, call) })
 	}
 	for name, do := range map[string]method{
-		"all":    func(goja.FunctionCall) goja.Value { return (&query{model: m}).value() },
+		"all": func(call goja.FunctionCall) goja.Value {
+			e.checkArguments("all", call)
+			return (&query{model: m}).value()
+		},
 		"create": func(call goja.FunctionCall) goja.Value { return m.create(call) },
 		"find":   func(call goja.FunctionCall) goja.Value { return m.find(m.id("find", call.Argument(0))) },
 		"update": func(call goja.FunctionCall) goja.Value {
@@ -192,6 +202,9 @@ func (m *model) create(call goja.FunctionCall) goja.Value {
 	v := call.Argument(0)
 	if len(call.Arguments) == 0 {
 		v = m.e.vm.NewObject()
+	}
+	if _, another := call.Argument(1).(*goja.Object); another { // not the index that map passes
+		panic(m.e.usage("create takes one object, or a list of them: %s.create([{…}, {…}])", m.name))
 	}
 	object, ok := v.(*goja.Object)
 	if !ok || object.ClassName() != "Array" {

@@ -53,6 +53,26 @@ var queryCalls = map[string]func(q *query, call goja.FunctionCall) goja.Value{
 	"deleteAll": func(q *query, _ goja.FunctionCall) goja.Value { return q.writeAll(wire.DoDeleteAll, "delete", nil) },
 }
 
+// mostArguments is how many arguments the methods of queries take that would otherwise drop
+// some of them, and so reach more records than was meant.
+var mostArguments = map[string]int{"where": 1, "limit": 1, "offset": 1, "all": 0, "first": 1, "last": 1, "count": 0, "included": 1, "updateAll": 1, "deleteAll": 0}
+
+// checkArguments refuses the arguments that a method of queries does not take.
+func (e *Evaluator) checkArguments(method string, call goja.FunctionCall) {
+	most, bounded := mostArguments[method]
+	switch {
+	case !bounded || len(call.Arguments) <= most:
+	case most == 0:
+		panic(e.usage("%s takes no argument; where({…}).%[1]s() narrows", method))
+	case method == "where":
+		panic(e.usage("where takes one object; for one of several conditions: where({or: [{…}, {…}]})"))
+	case method == "updateAll":
+		panic(e.usage("updateAll takes one object, the new values; where({…}).updateAll({…}) narrows"))
+	default:
+		panic(e.usage("%s takes one argument", method))
+	}
+}
+
 func (q *query) narrow(call goja.FunctionCall) goja.Value {
 	m, v := q.model, call.Argument(0)
 	if _, ok := goja.AssertFunction(v); ok {

@@ -23,7 +23,10 @@ func (e *Evaluator) defineQueries() {
 			Hint: orThereIs(show.DidYouMean(name, slices.Concat(queryMethods, arrayMethods)), queryMethods)}
 	})
 	for name, do := range queryCalls {
-		e.defineHidden(e.queryProto, name, func(call goja.FunctionCall) goja.Value { return do(e.queryOfThis(name, call), call) })
+		e.defineHidden(e.queryProto, name, func(call goja.FunctionCall) goja.Value {
+			e.checkArguments(name, call)
+			return do(e.queryOfThis(name, call), call)
+		})
 	}
 	for _, name := range arrayMethods {
 		e.defineHidden(e.queryProto, name, func(call goja.FunctionCall) goja.Value { return e.queryOfThis(name, call).array(name, call) })

@@ -260,6 +260,8 @@ func (c *copier) properties(object *goja.Object) show.Value {
 	out := show.Value{Kind: show.Object, Label: classOf(object)}
 	if m := c.e.recordModel(object); m != nil {
 		out.Kind, out.Label = show.Record, m.name
+	} else if c.limit.strict {
+		c.checkOwn(object)
 	}
 	for _, name := range object.Keys() {
 		v := c.member("."+name, object.Get(name))
@@ -271,6 +273,19 @@ func (c *copier) properties(object *goja.Object) show.Value {
 		}
 	}
 	return out
+}
+
+// checkOwn refuses members that a copy would drop: inherited ones, and those named by symbols.
+func (c *copier) checkOwn(object *goja.Object) {
+	if len(object.Symbols()) > 0 {
+		c.refuse("a member that is named by a symbol")
+	}
+	root := c.e.vm.NewObject().Prototype()
+	for above := object.Prototype(); above != nil && above != root; above = above.Prototype() {
+		if names := above.Keys(); len(names) > 0 {
+			c.refuse("the inherited member " + term.Clean(names[0]))
+		}
+	}
 }
 
 func classOf(object *goja.Object) string {

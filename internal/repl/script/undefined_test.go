@@ -85,6 +85,56 @@ func TestUndefinedIsNeverTakenForNothing(t *testing.T) {
 	}
 }
 
+// An argument or a member that would be dropped is an error, and changes nothing: without it, a
+// query has more records than was meant.
+func TestNothingThatNarrowsIsDropped(t *testing.T) {
+	for code, message := range map[string]string{
+		`Post.deleteAll({title: "x"})`:                            "deleteAll takes no argument; where({…}).deleteAll() narrows",
+		`Post.deleteAll(o.nothing)`:                               "deleteAll takes no argument; where({…}).deleteAll() narrows",
+		`Post.where({title: "x"}).deleteAll({body: "y"})`:         "deleteAll takes no argument; where({…}).deleteAll() narrows",
+		`Post.updateAll({likes: 9}, {title: "x"})`:                "updateAll takes one object, the new values; where({…}).updateAll({…}) narrows",
+		`Post.where({likes: 0}, {title: "x"}).deleteAll()`:        "where takes one object; for one of several conditions: where({or: [{…}, {…}]})",
+		`Post.all({title: "x"}).deleteAll()`:                      "all takes no argument; where({…}).all() narrows",
+		`Post.all().all({title: "x"})`:                            "all takes no argument; where({…}).all() narrows",
+		`Post.count({title: "x"})`:                                "count takes no argument; where({…}).count() narrows",
+		`Post.limit(1, 2).deleteAll()`:                            "limit takes one argument",
+		`Post.first(1, {title: "x"})`:                             "first takes one argument",
+		`as(null).cursor("posts.all").count({title: "x"})`:        "count takes no argument; where({…}).count() narrows",
+		`Post.create({title: "x"}, {title: "y"})`:                 "create takes one object, or a list of them: Post.create([{…}, {…}])",
+		`Post.where(Object.create({title: "x"})).deleteAll()`:     "the inherited member title cannot be stored",
+		`Post.where({__proto__: {title: "x"}}).deleteAll()`:       "the inherited member title cannot be stored",
+		`Post.where({likes: Object.create({gt: 5})}).deleteAll()`: "the inherited member gt cannot be stored",
+		`Post.where({[Symbol("title")]: "x"}).deleteAll()`:        "a member that is named by a symbol cannot be stored",
+		`Post.updateAll(Object.create({title: "x"}))`:             "the inherited member title cannot be stored",
+		`Post.create(Object.create({title: "x"}))`:                "the inherited member title cannot be stored",
+		`as(null).posts.create(Object.create({title: "x"}))`:      "the inherited member title cannot be stored",
+		`transaction(() => Post.deleteAll({title: "x"}))`:         "deleteAll takes no argument; where({…}).deleteAll() narrows",
+	} {
+		t.Run(code, func(t *testing.T) {
+			s := newSession(t)
+			s.must(seed + "; let o = {}")
+			before := s.must(`JSON.stringify(Post.all())`)
+			if _, got := s.run(code); !strings.HasPrefix(got, "TypeError: "+message+"\n") {
+				t.Errorf("got %q, want %q", got, message)
+			}
+			if after := s.must(`JSON.stringify(Post.all())`); after != before {
+				t.Errorf("it changed the data: %s", after)
+			}
+		})
+	}
+	s := newSession(t)
+	for _, test := range [][2]string{
+		{`["a", "b"].map(title => ({title})).map(Post.create).length`, "2"},
+		{`class Filter { constructor() { this.title = "a" } }; Post.where(new Filter()).count()`, "1"},
+		{`Post.all().deleteAll`, `"function deleteAll"`},
+		{`let bare = Object.create(null); bare.title = "b"; Post.where(bare).count()`, "1"},
+	} {
+		if got := s.must(test[0]); got != test[1] {
+			t.Errorf("%s is %s, want %s", test[0], got, test[1])
+		}
+	}
+}
+
 func TestOnlyDataIsStored(t *testing.T) {
 	s := newSession(t)
 	for code, what := range map[string]string{
