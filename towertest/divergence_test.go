@@ -43,13 +43,14 @@ type visit struct {
 type noteController struct {
 	*visit
 	library *library
+	asked   *sync.Map // by the id of the note
 }
 
 func (c *noteController) Match(n *note) bool {
 	if n.Text != "odd" {
 		return true
 	}
-	_, before := c.library.asked.LoadOrStore(n.ID, true)
+	_, before := c.asked.LoadOrStore(n.ID, true)
 	return !before
 }
 
@@ -101,7 +102,7 @@ func openLibraryAt(t *testing.T, pace server.Pace, level slog.Level) *library {
 		who, err := l.readers.Follow(ctx, c, c.UserID())
 		return &visit{c, who}, err
 	})
-	c := tower.Mount(r, "notes", func(v *visit) *noteController { return &noteController{visit: v, library: l} })
+	c := tower.Mount(r, "notes", func(v *visit) *noteController { return &noteController{visit: v, library: l, asked: l.asked} })
 	tower.Cursor(c, "best", func(*noteController, context.Context, struct{}) (tower.Scope[note], error) {
 		return l.notes.All().Desc(&l.notes.Fields.Rank).Limit(3).Include(&l.notes.Fields.OwnerID), nil
 	}, tower.Narrow(l.notes, &l.notes.Fields.Rank))
