@@ -75,8 +75,13 @@ func (t Target) build(ctx context.Context) (leftOut []string, err error) {
 		}
 		defer overlay.remove()
 		leftOut = overlay.leftOut
-		args = append(args, "-ldflags="+t.linkFlags(), "-overlay="+overlay.file)
+		args = append(args, "-overlay="+overlay.file)
 	}
+	flags, err := t.linkFlags()
+	if err != nil {
+		return nil, err
+	}
+	args = append(args, "-ldflags="+flags)
 	if err := os.MkdirAll(filepath.Dir(t.Out), 0o755); err != nil {
 		return nil, fmt.Errorf("build the application: %w", err)
 	}
@@ -108,15 +113,25 @@ func (t Target) build(ctx context.Context) (leftOut []string, err error) {
 	return leftOut, checkProgram(t.Out)
 }
 
-// linkFlags returns the flags of the linker for production.
-func (t Target) linkFlags() string {
-	flags := "-s -w"
-	for _, stamp := range [...]struct{ name, value string }{{"version", t.Version}, {"commit", t.Commit}} {
-		if stamp.value != "" {
-			flags += fmt.Sprintf(" -X 'github.com/towerkit/tower.%s=%s'", stamp.name, stamp.value)
-		}
+// linkFlags returns the flags of the linker.
+func (t Target) linkFlags() (string, error) {
+	source, err := sourceHash(t.Folder)
+	if err != nil {
+		return "", err
 	}
-	return flags
+	flags := stamp("/internal/migrate.source", source)
+	if t.Production {
+		flags += " -s -w" + stamp(".version", t.Version) + stamp(".commit", t.Commit)
+	}
+	return flags, nil
+}
+
+// stamp returns the flag that sets a variable of tower.
+func stamp(name, value string) string {
+	if value == "" {
+		return ""
+	}
+	return fmt.Sprintf(" -X 'github.com/towerkit/tower%s=%s'", name, value)
 }
 
 // environ returns the variables of the go command. A program links nothing of the system,

@@ -219,16 +219,26 @@ func (p *Pending) cutover(key string) *store.Cutover {
 	return c
 }
 
-// key names what is prepared: by this program, for what is pending. Another build may
-// have other steps under the same ids.
+// source is a hash of the application's source, which tower writes into the programs that it
+// builds; "" in others.
+var source string
+
+// key names what is prepared: by steps of this source, for what is pending and the models as
+// they are. Programs of other sources may have other steps under the same ids.
 func (p *Pending) key() (string, error) {
-	program, err := programHash()
-	if err != nil {
-		return "", fmt.Errorf("read the program: %w", err)
+	names := []string{"source " + source}
+	if source == "" {
+		program, err := programHash()
+		if err != nil {
+			return "", fmt.Errorf("read the program: %w", err)
+		}
+		names[0] = "program " + program
 	}
-	names := []string{program}
 	for _, t := range p.tables {
 		names = append(names, "\n"+t.From+" "+t.To)
+		if t.Model != nil {
+			names = append(names, t.Model.Signature(), t.Model.FitSignature(), strings.Join(t.Indexes, " "))
+		}
 		for _, s := range t.steps {
 			names = append(names, s.migration+" "+s.String())
 		}
