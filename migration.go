@@ -80,6 +80,28 @@ func Each(model string, change func(record *StoredRecord) error) Step {
 	}}}
 }
 
+// Split returns a step that makes records of another model, of which there are none, of those of
+// a model: it calls split with each record. make returns the record of the model to that has a
+// key, as far as split has set it. Its id depends on the key alone, so that records with one key
+// refer to one record. Its times are those of the record that split received. If records set
+// different values in it, those of the first of them, by id, are kept. See [Each] for what
+// split may do.
+//
+//	tower.Split("posts", "authors", func(post *tower.StoredRecord, make func(key string) *tower.StoredRecord) error {
+//		var name string
+//		if found, err := post.Get("author", &name); !found {
+//			return err
+//		}
+//		author := make(name)
+//		post.Drop("author")
+//		return errors.Join(author.Set("name", name), post.Set("authorId", author.ID()))
+//	})
+func Split(model, to string, split func(record *StoredRecord, make func(key string) *StoredRecord) error) Step {
+	return Step{migrate.Step{Effect: store.Effect{Kind: migrate.Split, Model: model, To: to}, Make: func(r *record.Raw, make func(key string) *record.Raw) error {
+		return split(&StoredRecord{r}, func(key string) *StoredRecord { return &StoredRecord{make(key)} })
+	}}}
+}
+
 // Fill returns a step that sets a field in the records of a model that have no value in
 // it, or null. See [Each] for what value may do.
 func Fill[T any](model, field string, value func(record *StoredRecord) (T, error)) Step {

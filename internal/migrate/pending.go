@@ -22,7 +22,7 @@ type Pending struct {
 	Renamed    []Step // by the tags of the models, or back to the names of an older build
 
 	models []*record.Model
-	tables []table
+	tables []*table
 	drop   []string
 }
 
@@ -30,13 +30,15 @@ type Pending struct {
 type table struct {
 	store.Table
 	steps []owned
+	makes []*table // of the records that are made of these; parallel to Makes
 }
 
 // An owned step knows its migration; "" is none.
 type owned struct {
 	Step
 	migration string
-	step      int // its index in the migration, or in Pending.Renamed
+	step      int    // its index in the migration, or in Pending.Renamed
+	makes     *table // of what it splits off; nil: nothing
 }
 
 // Any reports whether there is anything to do.
@@ -110,8 +112,15 @@ func PendingOf(r store.Remembered, models []*record.Model, all []Migration) *Pen
 				delete(chains, step.Model)
 				order = slices.DeleteFunc(order, func(o *table) bool { return o == t })
 				p.drop = append(p.drop, t.From)
+			case Split:
+				made := chain(step.To)
+				made.Made = true
+				t.steps = append(t.steps, owned{step, m.ID, i, made})
+				if !slices.Contains(t.makes, made) {
+					t.makes = append(t.makes, made)
+				}
 			default:
-				t.steps = append(t.steps, owned{step, m.ID, i})
+				t.steps = append(t.steps, owned{step, m.ID, i, nil})
 			}
 			after = after.After(step.Effect)
 		}
@@ -120,13 +129,23 @@ func PendingOf(r store.Remembered, models []*record.Model, all []Migration) *Pen
 		for _, step := range renames(after, r.Done, m) {
 			p.Renamed = append(p.Renamed, step)
 			t := chain(m.Name)
-			t.steps = append(t.steps, owned{step, "", len(p.Renamed) - 1})
+			t.steps = append(t.steps, owned{step, "", len(p.Renamed) - 1, nil})
 		}
 	}
 	for _, t := range order {
 		t.Table = t.Of(p.model(t.To))
-		p.tables = append(p.tables, *t)
 	}
+	for _, t := range order {
+		for i := 0; i < len(t.makes); i++ { // it grows by what is made of what is made
+			t.Makes = append(t.Makes, t.makes[i].Table)
+			for _, next := range t.makes[i].makes {
+				if !slices.Contains(t.makes, next) {
+					t.makes = append(t.makes, next)
+				}
+			}
+		}
+	}
+	p.tables = order
 	return p
 }
 
@@ -171,7 +190,7 @@ func renames(r store.Remembered, done []store.Done, m *record.Model) (steps []St
 // renamed returns the step for a field that has two names. A value other than zero under
 // the new name counts, and the one under the old name is kept beside it.
 func renamed(model, from, to string) Step {
-	return Step{store.Effect{Kind: store.Rename, Model: model, Field: from, To: to}, func(r *record.Raw) error {
+	return Step{Effect: store.Effect{Kind: store.Rename, Model: model, Field: from, To: to}, Apply: func(r *record.Raw) error {
 		r.Rename(from, to)
 		return nil
 	}}

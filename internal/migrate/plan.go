@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"maps"
 	"slices"
 	"strings"
 
@@ -19,6 +20,7 @@ type plan struct {
 	*Pending
 	before store.Remembered
 	report *wire.MigrationReport
+	made   map[string]map[record.ID]*record.Image // by the table that they are made for
 }
 
 // Report returns what a store has to go through, and what it comes to: it reads all
@@ -89,14 +91,21 @@ func (p *Pending) effects() (effects []store.Effect) {
 
 // everyTable returns the tables that are pending, and one for each other model.
 func (p *plan) everyTable() (all []*table) {
-	for i := range p.tables {
-		all = append(all, &p.tables[i])
+	for _, t := range p.tables { // what is made comes last
+		if !t.Made {
+			all = append(all, t)
+		}
+	}
+	for _, t := range p.tables {
+		if t.Made {
+			all = append(all, t)
+		}
 	}
 	for _, model := range p.drop {
 		all = append(all, &table{Table: store.Table{From: model}})
 	}
 	for _, m := range p.models {
-		if !slices.ContainsFunc(p.tables, func(t table) bool { return t.To == m.Name }) {
+		if !slices.ContainsFunc(p.tables, func(t *table) bool { return t.To == m.Name }) {
 			all = append(all, &table{Table: store.Table{From: m.Name, To: m.Name, Model: m}})
 		}
 	}
@@ -110,7 +119,7 @@ func (p *plan) stepsOf(t *table) (own, whole []*wire.StepReport) {
 		for j, step := range m.Steps {
 			report := &p.report.Pending[i].Steps[j]
 			switch {
-			case step.Apply == nil && (step.Model == t.From || step.To == t.To):
+			case step.whole() && (step.Model == t.From || step.To == t.To):
 				whole = append(whole, report)
 			case slices.ContainsFunc(t.steps, func(s owned) bool { return s.migration == m.ID && s.step == j }):
 				own = append(own, report)
@@ -150,9 +159,16 @@ func (p *plan) run(ctx context.Context, from Source, t *table) error {
 			if t.To == "" {
 				continue
 			}
+			if t.Made {
+				p.report.Taken = append(p.report.Taken, fmt.Sprintf("%s cannot be split off other records: there are some already", t.From))
+				return nil
+			}
 			failed, err := planRow(t, row, own)
 			if err != nil {
 				return err
+			}
+			if !failed {
+				p.keep(t, row, own)
 			}
 			if t.Model != nil && !failed {
 				image := &record.Image{Model: t.Model, ID: row.ID, Version: row.Version, JSON: row.Public, Private: row.Private}
@@ -164,6 +180,12 @@ func (p *plan) run(ctx context.Context, from Source, t *table) error {
 			break
 		}
 	}
+	if survey != nil {
+		for _, id := range slices.Sorted(maps.Keys(p.made[t.To])) {
+			survey.Add(p.made[t.To][id])
+			unique.add(p.made[t.To][id])
+		}
+	}
 	if survey != nil && survey.Broken > 0 {
 		p.report.Misfits = append(p.report.Misfits, misfits(survey))
 	}
@@ -171,6 +193,29 @@ func (p *plan) run(ctx context.Context, from Source, t *table) error {
 		p.report.Taken = append(p.report.Taken, unique.taken...)
 	}
 	return nil
+}
+
+// keep keeps the records that are made of a row, the first of each id.
+func (p *plan) keep(t *table, row *store.Row, steps []*wire.StepReport) {
+	for _, made := range row.Made {
+		to := t.makes[made.Table]
+		if p.made == nil {
+			p.made = map[string]map[record.ID]*record.Image{}
+		}
+		if p.made[to.To] == nil {
+			p.made[to.To] = map[record.ID]*record.Image{}
+		}
+		if p.made[to.To][made.ID] != nil {
+			continue
+		}
+		image := &record.Image{Model: to.Model, ID: made.ID, Version: made.Version, JSON: made.Public, Private: made.Private}
+		p.made[to.To][made.ID] = image
+		for i := range t.steps {
+			if t.steps[i].makes == to {
+				steps[i].Made++
+			}
+		}
+	}
 }
 
 // planRow runs the steps of a table on a record, and counts what they do.

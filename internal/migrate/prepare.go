@@ -3,6 +3,7 @@ package migrate
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
@@ -56,8 +57,13 @@ func (p *Pending) Prepare(ctx context.Context, from Source, say func(model strin
 		return nil, err
 	}
 	prepared = map[string]int{}
-	for i := range p.tables {
-		t := &p.tables[i]
+	for _, t := range p.tables {
+		if t.Made {
+			if err := t.none(ctx, from); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		for range maxPasses {
 			stale, err := t.pass(ctx, from, key, func(records int) {
 				prepared[t.To] += records
@@ -65,8 +71,10 @@ func (p *Pending) Prepare(ctx context.Context, from Source, say func(model strin
 					say(t.To, prepared[t.To])
 				}
 			})
-			for done := false; err == nil && !done; {
-				done, err = from.PrepareIndexes(ctx, key, t.Table)
+			for _, each := range append([]store.Table{t.Table}, t.Makes...) {
+				for done := false; err == nil && !done; {
+					done, err = from.PrepareIndexes(ctx, key, each)
+				}
 			}
 			if err != nil {
 				return prepared, err
@@ -77,6 +85,15 @@ func (p *Pending) Prepare(ctx context.Context, from Source, say func(model strin
 		}
 	}
 	return prepared, nil
+}
+
+// none returns an error if there are records of a table whose records are made.
+func (t *table) none(ctx context.Context, from Source) error {
+	rows, _, err := from.Stale(ctx, "", t.Table, "", 1)
+	if err == nil && len(rows) > 0 {
+		err = fmt.Errorf("%s cannot be split off other records: there are some already", t.From)
+	}
+	return err
 }
 
 // pass prepares what is stale of a table, once, and returns how much that was.
@@ -92,7 +109,7 @@ func (t *table) pass(ctx context.Context, from Source, key string, say func(int)
 			}
 		}
 		if len(rows) > 0 {
-			t.Index(rows)
+			t.index(rows)
 			if err := from.Prepare(ctx, key, t.Table, rows); err != nil {
 				return stale, err
 			}
@@ -120,7 +137,13 @@ func (t *table) migrate(row *store.Row, seen func(step int, before, after *recor
 		if seen != nil {
 			before = raw.Clone()
 		}
-		if err := step.apply(raw); err != nil {
+		made, err := step.apply(raw)
+		for _, one := range made {
+			if err == nil {
+				err = t.make(row, step.makes, one)
+			}
+		}
+		if err != nil {
 			return &StepError{step.migration, step.Step, row.ID, err, i}
 		}
 		if seen != nil {
@@ -132,4 +155,39 @@ func (t *table) migrate(row *store.Row, seen func(step int, before, after *recor
 		return fmt.Errorf("%s/%s: %w", t.To, row.ID, err)
 	}
 	return nil
+}
+
+// make adds to a row a record that is made of it. The steps for the records of that table
+// change it too.
+func (t *table) make(row *store.Row, to *table, raw *record.Raw) error {
+	for _, step := range to.steps {
+		made, err := step.apply(raw)
+		for _, one := range made {
+			if err == nil {
+				err = t.make(row, step.makes, one)
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("%s/%s: %s: %w", to.To, raw.ID, step, err)
+		}
+	}
+	made := store.Made{Table: slices.Index(t.makes, to), Row: store.Row{ID: raw.ID, Version: row.Version}}
+	var err error
+	if made.Public, made.Private, err = raw.Encode(to.Model); err != nil {
+		return fmt.Errorf("%s/%s: %w", to.To, raw.ID, err)
+	}
+	row.Made = append(row.Made, made)
+	return nil
+}
+
+// index fills in the entries of rows, and of those that are made of them.
+func (t *table) index(rows []store.Row) {
+	t.Index(rows)
+	for i := range rows {
+		for j := range rows[i].Made {
+			made := []store.Row{rows[i].Made[j].Row}
+			t.Makes[rows[i].Made[j].Table].Index(made)
+			rows[i].Made[j].Row = made[0]
+		}
+	}
 }

@@ -121,16 +121,27 @@ func (r *Remote) Stale(_ context.Context, key string, t store.Table, after recor
 
 // Prepare stores rows: see [store.Store.Prepare].
 func (r *Remote) Prepare(_ context.Context, key string, t store.Table, rows []store.Row) error {
-	in := wire.PreparedRows{Key: key, To: t.To, Indexes: t.Indexes, Rows: make([]wire.StoredRow, len(rows))}
-	for i, row := range rows {
-		in.Rows[i] = wire.StoredRow{ID: string(row.ID), Version: row.Version, Public: row.Public, Private: row.Private, Entries: row.Entries}
+	in := wire.PreparedRows{Key: key, PreparedTable: wire.PreparedTable{To: t.To, Indexes: t.Indexes}, Rows: make([]wire.StoredRow, len(rows))}
+	for _, made := range t.Makes {
+		in.Makes = append(in.Makes, wire.PreparedTable{To: made.To, Indexes: made.Indexes})
+	}
+	for i := range rows {
+		in.Rows[i] = sent(&rows[i])
+		for j := range rows[i].Made {
+			made := &rows[i].Made[j]
+			in.Rows[i].Made = append(in.Rows[i].Made, wire.MadeRow{Table: made.Table, StoredRow: sent(&made.Row)})
+		}
 	}
 	return r.do(wire.ControlRequest{Do: wire.DoPrepare}, in, nil)
 }
 
+func sent(row *store.Row) wire.StoredRow {
+	return wire.StoredRow{ID: string(row.ID), Version: row.Version, Public: row.Public, Private: row.Private, Entries: row.Entries}
+}
+
 // PrepareIndexes builds a part of the indexes: see [store.Store.PrepareIndexes].
 func (r *Remote) PrepareIndexes(_ context.Context, key string, t store.Table) (done bool, err error) {
-	err = r.do(wire.ControlRequest{Do: wire.DoIndex}, wire.PreparedRows{Key: key, To: t.To, Indexes: t.Indexes}, &done)
+	err = r.do(wire.ControlRequest{Do: wire.DoIndex}, wire.PreparedRows{Key: key, PreparedTable: wire.PreparedTable{To: t.To, Indexes: t.Indexes}}, &done)
 	return done, err
 }
 

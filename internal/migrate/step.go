@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"runtime/debug"
 
 	"github.com/towerkit/tower/internal/record"
@@ -19,15 +20,23 @@ type Migration struct {
 // A Step changes the records of one model.
 type Step struct {
 	store.Effect
-	// Apply changes a record. It is nil for a step that concerns the model as a whole.
+	// Apply changes a record. It is nil for a step that concerns the model as a whole, and for
+	// one that has Make.
 	Apply func(*record.Raw) error
+	// Make changes a record too. It may call make for records of the model To: it returns the one
+	// with a key.
+	Make func(r *record.Raw, make func(key string) *record.Raw) error
 }
+
+// whole reports whether the step concerns the model as a whole.
+func (s Step) whole() bool { return s.Apply == nil && s.Make == nil }
 
 // The kinds of steps that change values.
 const (
 	Fill   = "fill"
 	Retype = "retype"
 	Each   = "each"
+	Split  = "split"
 )
 
 // String describes the step: "rename posts.title to headline".
@@ -41,6 +50,8 @@ func (s Step) String() string {
 		return "drop all " + s.Model
 	case Each:
 		return "change each of " + s.Model
+	case Split:
+		return fmt.Sprintf("split %s off %s", s.To, s.Model)
 	default:
 		return fmt.Sprintf("%s %s.%s", s.Kind, s.Model, s.Field)
 	}
@@ -48,7 +59,7 @@ func (s Step) String() string {
 
 // Renames returns a step that renames a field.
 func Renames(model, from, to string) Step {
-	return Step{store.Effect{Kind: store.Rename, Model: model, Field: from, To: to}, func(r *record.Raw) error {
+	return Step{Effect: store.Effect{Kind: store.Rename, Model: model, Field: from, To: to}, Apply: func(r *record.Raw) error {
 		if r.Has(from) && !r.Rename(from, to) {
 			return fmt.Errorf("it has %s too; decide with tower.Each which of them to keep", to)
 		}
@@ -59,37 +70,74 @@ func Renames(model, from, to string) Step {
 
 // Drops returns a step that drops a field with its values.
 func Drops(model, field string) Step {
-	return Step{store.Effect{Kind: store.Drop, Model: model, Field: field}, func(r *record.Raw) error {
+	return Step{Effect: store.Effect{Kind: store.Drop, Model: model, Field: field}, Apply: func(r *record.Raw) error {
 		delete(r.Members, field)
 		return nil
 	}}
 }
 
-// apply runs the step on a record. A panic is an error with its stack.
-func (s Step) apply(r *record.Raw) (err error) {
+// apply runs the step on a record, and returns the records that it makes. A panic is an error
+// with its stack.
+func (s Step) apply(r *record.Raw) (made []*record.Raw, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v\n%s", p, bytes.TrimSpace(debug.Stack()))
 		}
 	}()
-	header := map[string]string{}
+	before := header(r)
+	if s.Apply != nil {
+		if err := s.Apply(r); err != nil {
+			return nil, err
+		}
+		return nil, before.check(r)
+	}
+	err = s.Make(r, func(key string) *record.Raw {
+		one := &record.Raw{ID: record.DeriveID(s.To, key), Members: map[string]json.RawMessage{"createdAt": json.RawMessage(before["createdAt"]), "updatedAt": json.RawMessage(before["updatedAt"])}}
+		for _, other := range made {
+			if other.ID == one.ID {
+				return other
+			}
+		}
+		one.Members["id"] = json.RawMessage(`"` + string(one.ID) + `"`)
+		made = append(made, one)
+		return one
+	})
+	for _, one := range made {
+		own := maps.Clone(before)
+		own["id"] = `"` + string(one.ID) + `"`
+		if err == nil {
+			err = own.check(one)
+		}
+	}
+	if err == nil {
+		err = before.check(r)
+	}
+	return made, err
+}
+
+// A headers is the members of a record that the store fills.
+type headers map[string]string
+
+func header(r *record.Raw) headers {
+	h := headers{}
 	for _, name := range headerNames {
-		header[name] = string(r.Members[name])
+		h[name] = string(r.Members[name])
 	}
-	if err := s.Apply(r); err != nil {
-		return err
-	}
+	return h
+}
+
+// check returns an error if a step has changed what the store fills, or set what is not JSON.
+func (h headers) check(r *record.Raw) error {
 	for name, value := range r.Members {
-		if was, own := header[name]; own && was != string(value) {
+		if was, own := h[name]; own && was != string(value) {
 			return fmt.Errorf("it changed %s, which a migration cannot", name)
 		}
 		if !json.Valid(value) {
 			return fmt.Errorf("it set %s to what is not JSON", name)
 		}
-		delete(header, name)
 	}
-	for name, was := range header {
-		if was != "" {
+	for name, was := range h {
+		if _, has := r.Members[name]; was != "" && !has {
 			return fmt.Errorf("it dropped %s, which a migration cannot", name)
 		}
 	}

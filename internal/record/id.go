@@ -2,6 +2,7 @@ package record
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"fmt"
 	"strings"
 	"sync"
@@ -28,6 +29,14 @@ func NewID() ID {
 	ids.Lock()
 	defer ids.Unlock()
 	return ID(ulid.MustNew(ulid.Timestamp(time.Now()), ids.entropy).String())
+}
+
+// DeriveID returns the ID of the record of a model that belongs to a key: always the same.
+func DeriveID(model, key string) ID {
+	sum := sha256.Sum256([]byte(model + "\x00" + key))
+	var id ulid.ULID // its time is zero
+	copy(id[6:], sum[:])
+	return ID(id.String())
 }
 
 // ParseID returns text as an ID, or an error if it is not one.

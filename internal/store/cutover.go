@@ -99,6 +99,7 @@ func decodeEntries(id, data []byte, fn func(i int, e entry) error) error {
 type preparedTable struct {
 	prepared, rows, entries, broken *bolt.Bucket
 	indexes                         []preparedIndex
+	made                            *madeRecords // of the records; nil: they make none
 }
 
 // A preparedIndex is an index that is being built, or has been. It has all entries of the
@@ -137,7 +138,12 @@ func openPrepared(prepared *bolt.Bucket, t Table) (*preparedTable, error) {
 		}
 		p.indexes = append(p.indexes, x)
 	}
-	return p, nil
+	if len(t.Makes) == 0 {
+		return p, nil
+	}
+	var err error
+	p.made, err = openMade(prepared, t)
+	return p, err
 }
 
 // replace stores rows in the place of those that were prepared of the same records.
@@ -152,6 +158,9 @@ func (p *preparedTable) replace(rows []Row) error {
 		if err := p.put(row); err != nil {
 			return err
 		}
+	}
+	if p.made != nil {
+		return p.made.replace(rows)
 	}
 	return nil
 }
@@ -351,15 +360,14 @@ func (s *Store) cutOver(btx *bolt.Tx, c *Cutover) error {
 	for _, t := range c.Tables {
 		prepared := preparedOf(btx, c.Key)
 		name := []byte(recordsPrefix + t.To)
-		if btx.Bucket([]byte(recordsPrefix+t.From)) == nil {
+		if btx.Bucket([]byte(recordsPrefix+t.From)) == nil && !t.Made {
 			continue
 		}
-		if t.From != t.To {
-			if other := btx.Bucket(name); other != nil {
-				if k, _ := other.Cursor().First(); k != nil {
-					return fmt.Errorf("%s cannot be renamed to %s: there are records of %[2]s", t.From, t.To)
-				}
-			}
+		switch {
+		case t.Made && (hasRecords(btx, t.From) || hasRecords(btx, t.To)):
+			return fmt.Errorf("%s cannot be made of other records: there are some", t.To)
+		case t.From != t.To && hasRecords(btx, t.To):
+			return fmt.Errorf("%s cannot be renamed to %s: there are records of %[2]s", t.From, t.To)
 		}
 		if err := errors.Join(dropTable(btx, t.From), dropTable(btx, t.To)); err != nil {
 			return err

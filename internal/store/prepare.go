@@ -30,6 +30,8 @@ type Table struct {
 	From, To string
 	Model    *record.Model // of the records after it; nil if no model of the store has them
 	Indexes  []string      // the names of its indexes: see [Table.Of]
+	Makes    []Table       // of the records that are made of these
+	Made     bool          // its records are made of others: there are none before
 }
 
 // Of returns the table with the model that the records have after the cutover, or nil.
@@ -50,6 +52,14 @@ type Row struct {
 	Public  []byte
 	Private []byte
 	Entries []byte // what the table's indexes have of a prepared row: see [Table.Index]
+	Made    []Made // the records that are made of a prepared row
+}
+
+// A Made is a record that is made of another one. If several make a record of one id, that
+// of the first of them counts.
+type Made struct {
+	Table int // of the Makes of the table
+	Row
 }
 
 // A Cutover replaces records by the rows that were prepared of them.
@@ -205,9 +215,24 @@ func prepareBucket(btx *bolt.Tx, key string) (*bolt.Bucket, error) {
 	return prepared, err
 }
 
+// unprepare deletes what was prepared. bbolt passes over buckets when it deletes one whose
+// buckets have been moved, so that their pages would be lost: each is deleted by itself.
 func unprepare(btx *bolt.Tx) error {
-	if btx.Bucket(preparedBucket) == nil {
+	prepared := btx.Bucket(preparedBucket)
+	if prepared == nil {
 		return nil
+	}
+	var names [][]byte
+	if err := prepared.ForEachBucket(func(name []byte) error {
+		names = append(names, bytes.Clone(name))
+		return nil
+	}); err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := prepared.DeleteBucket(name); err != nil {
+			return err
+		}
 	}
 	return btx.DeleteBucket(preparedBucket)
 }

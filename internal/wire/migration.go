@@ -45,6 +45,7 @@ type StepReport struct {
 	Text    string `json:"text"`
 	Records int    `json:"records"` // that it goes through
 	Changed int    `json:"changed"`
+	Made    int    `json:"made,omitempty"`  // records of another model, that it splits off
 	Lost    int    `json:"lost"`            // whose value is lost
 	Failed  int    `json:"failed"`          // on which it fails
 	First   string `json:"first,omitempty"` // the first failure
@@ -132,17 +133,30 @@ type StoredRows struct {
 
 // A StoredRow is a record as it is stored.
 type StoredRow struct {
-	ID      string `json:"id"`
-	Version uint64 `json:"version"`
-	Public  []byte `json:"public"`
-	Private []byte `json:"private"`
-	Entries []byte `json:"entries,omitempty"` // what indexes have of a prepared row, as the store encodes it
+	ID      string    `json:"id"`
+	Version uint64    `json:"version"`
+	Public  []byte    `json:"public"`
+	Private []byte    `json:"private"`
+	Entries []byte    `json:"entries,omitempty"` // what indexes have of a prepared row, as the store encodes it
+	Made    []MadeRow `json:"made,omitempty"`    // of a prepared row
+}
+
+// A MadeRow is a record that is made of another one.
+type MadeRow struct {
+	Table int `json:"table"` // of those that PreparedRows makes
+	StoredRow
+}
+
+// A PreparedTable names where prepared rows go.
+type PreparedTable struct {
+	To      string   `json:"to"`
+	Indexes []string `json:"indexes,omitempty"` // the names of all
 }
 
 // PreparedRows are rows to store for a migration.
 type PreparedRows struct {
-	Key     string      `json:"key"`
-	To      string      `json:"to"`
-	Indexes []string    `json:"indexes,omitempty"` // the names of all
-	Rows    []StoredRow `json:"rows,omitempty"`
+	Key string `json:"key"`
+	PreparedTable
+	Makes []PreparedTable `json:"makes,omitempty"` // for the records that are made of the rows
+	Rows  []StoredRow     `json:"rows,omitempty"`
 }

@@ -33,9 +33,16 @@ func (c *console) migrate(req *wire.ControlRequest) (any, error) {
 		if req.Do == wire.DoIndex {
 			return c.app.Store().PrepareIndexes(in.Key, table)
 		}
+		for _, made := range in.Makes {
+			table.Makes = append(table.Makes, store.Table{To: made.To, Indexes: made.Indexes})
+		}
 		rows := make([]store.Row, len(in.Rows))
-		for i, row := range in.Rows {
-			rows[i] = store.Row{ID: record.ID(row.ID), Version: row.Version, Public: row.Public, Private: row.Private, Entries: row.Entries}
+		for i := range in.Rows {
+			rows[i] = received(&in.Rows[i])
+			for j := range in.Rows[i].Made {
+				made := &in.Rows[i].Made[j]
+				rows[i].Made = append(rows[i].Made, store.Made{Table: made.Table, Row: received(&made.StoredRow)})
+			}
 		}
 		return nil, c.app.Store().Prepare(in.Key, table, rows)
 	}
@@ -48,6 +55,10 @@ func (c *console) migrate(req *wire.ControlRequest) (any, error) {
 	}
 	state, err := c.app.Store().Remembered()
 	return wire.Remembered{Data: c.app.Config().Data, State: state}, err
+}
+
+func received(row *wire.StoredRow) store.Row {
+	return store.Row{ID: record.ID(row.ID), Version: row.Version, Public: row.Public, Private: row.Private, Entries: row.Entries}
 }
 
 func decodeInput(req *wire.ControlRequest, into any) error {
