@@ -228,13 +228,7 @@ func TestRestoreAnyCommit(t *testing.T) {
 // has reports whether the history reaches the commit from a backup without a gap.
 func (h *history) has(seq uint64) bool {
 	base, ok := h.backupBefore(seq)
-	for _, s := range h.after(base) {
-		if s.from > base+1 {
-			break
-		}
-		base = max(base, s.to)
-	}
-	return ok && base >= seq
+	return ok && h.reaches(base, seq)
 }
 
 func TestRestoreOfACutLog(t *testing.T) {

@@ -76,6 +76,17 @@ func parseLog(name string) (s span, ok bool) {
 	return s, err1 == nil && err2 == nil && s.from <= s.to
 }
 
+// reaches reports whether the log files lead from a backup to a commit without a gap.
+func (h *history) reaches(base, seq uint64) bool {
+	for _, s := range h.after(base) {
+		if s.from > base+1 {
+			break
+		}
+		base = max(base, s.to)
+	}
+	return base >= seq
+}
+
 // last returns the newest commit that the archive has of the history without a gap,
 // beginning at its newest backup.
 func (h *history) last() uint64 {

@@ -201,7 +201,16 @@ func (h *history) base(ctx context.Context, place Place, point Point) (uint64, e
 		if point.newest() {
 			seq = h.backups[len(h.backups)-1]
 		}
-		if base, ok := h.backupBefore(seq); ok {
+		base, ok := h.backupBefore(seq)
+		if ok && h.reaches(base, seq) {
+			return base, nil
+		}
+		for _, later := range h.backups { // a migration empties the log: its commit is in no log file
+			if later >= seq {
+				return later, nil
+			}
+		}
+		if ok {
 			return base, nil
 		}
 		return h.backups[0], nil
