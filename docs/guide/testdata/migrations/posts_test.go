@@ -33,7 +33,7 @@ func TestPostsAreMigrated(t *testing.T) {
 	config.Env, config.Data = "production", old.Data
 	without := config
 	without.Migrations = nil
-	for want, config := range map[string]tower.Config{"1 migration is pending": config, "1 of 1 posts do not fit Post": without} {
+	for want, config := range map[string]tower.Config{"2 migrations are pending": config, "1 of 1 posts do not fit Post": without} {
 		refused, err := tower.New(config)
 		if err == nil {
 			err = refused.Open()
