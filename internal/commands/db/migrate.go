@@ -268,6 +268,9 @@ func (p *migrationPrinter) next(r *wire.MigrationReport) {
 // StepResult says what a step does.
 func StepResult(s wire.StepReport) string {
 	text := fmt.Sprintf("changes %d of %s", s.Changed, cli.Count(s.Records, "record"))
+	if s.Made > 0 {
+		text += ", makes " + cli.Count(s.Made, "record")
+	}
 	if s.Lost > 0 {
 		text += fmt.Sprintf(", %s lost", cli.Count(s.Lost, "value"))
 	}
