@@ -22,10 +22,12 @@ var deployFiles = []deployFile{
 	{"docker", "Dockerfile", "Dockerfile"},
 	{"docker", ".dockerignore", "dockerignore"},
 	{"fly", "fly.toml", "fly.toml"},
+	{"kamal", "config/deploy.yml", "kamal.yml"},
+	{"kamal", ".kamal/secrets", "kamal.secrets"},
 	{"github", ".github/workflows/test.yml", "workflow.yml"},
 }
 
-var deployParts = []string{"systemd", "docker", "fly", "github"}
+var deployParts = []string{"systemd", "docker", "fly", "kamal", "github"}
 
 // makeDeploy makes the files of the given parts, or of all.
 func makeDeploy(p *project, parts []string) (*generation, error) {

@@ -5,10 +5,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/coreos/go-systemd/v22/unit"
+	"go.yaml.in/yaml/v4"
+
+	"github.com/towerkit/tower/internal/server/health"
 )
 
 func TestDeployFiles(t *testing.T) {
@@ -29,6 +33,7 @@ func TestDeployFiles(t *testing.T) {
 		t.Errorf("install.sh: %v %s", err, out)
 	}
 	checkUnits(t, filepath.Join(dir, "deploy"))
+	checkKamal(t, filepath.Join(dir, "config", "deploy.yml"))
 	destroy(t, dir, "deploy")
 	after := tree(t, dir)
 	delete(before, manifestName)
@@ -66,6 +71,54 @@ func checkUnits(t *testing.T, folder string) {
 	out, err := exec.Command(analyze, append([]string{"verify", "--man=no"}, names...)...).CombinedOutput()
 	if err != nil || strings.Contains(string(out), copies) {
 		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
+	}
+}
+
+// checkKamal reads the configuration of Kamal, which refuses keys that it does not know.
+func checkKamal(t *testing.T, path string) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var config struct {
+		Service, Image string
+		Servers        struct{ Web []string }
+		Proxy          struct {
+			SSL            bool `yaml:"ssl"`
+			Host           string
+			AppPort        int  `yaml:"app_port"`
+			ForwardHeaders bool `yaml:"forward_headers"`
+			Healthcheck    struct {
+				Path              string
+				Interval, Timeout int
+			}
+		}
+		DrainTimeout int `yaml:"drain_timeout"`
+		Volumes      []string
+		Env          struct {
+			Clear  map[string]string
+			Secret []string
+		}
+		Registry struct {
+			Username string
+			Password []string
+		}
+		Builder struct{ Arch string }
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&config); err != nil {
+		t.Fatal(err)
+	}
+	if config.Service != "blog" || config.Image != "your-user/blog" || len(config.Servers.Web) != 1 || config.Builder.Arch == "" {
+		t.Errorf("%+v", config)
+	}
+	if config.Proxy.AppPort != 3000 || config.Proxy.Healthcheck.Path != health.LivePath || !config.Proxy.SSL || config.Env.Clear["TOWER_URL"] != "https://"+config.Proxy.Host {
+		t.Errorf("the proxy: %+v", config.Proxy)
+	}
+	if !slices.Equal(config.Volumes, []string{"blog_data:/data"}) || !slices.Equal(config.Env.Secret, []string{"TOWER_SECRET"}) {
+		t.Errorf("%+v", config)
 	}
 }
 

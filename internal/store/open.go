@@ -23,6 +23,7 @@ type Options struct {
 	KeyAge   time.Duration    // how long it is known that a call took effect; default 24 h
 	Now      func() time.Time // the clock; default time.Now
 	Log      Log              // shared with other stores; nil: the file has the only log
+	Wait     time.Duration    // how long to wait for another process that has the file open; default 2 s
 
 	// Migrate is called with the open file before it is brought in line with the models. It
 	// may call Remembered, Stale and Prepare of the store, and nothing else. It returns what
@@ -175,7 +176,7 @@ func (s *Store) openBolt() (err error) {
 			err = fmt.Errorf("the file is damaged, restore a backup: %v", r)
 		}
 	}()
-	db, err := openNamed(s.path, bolt.Options{Timeout: openTimeout, FreelistType: bolt.FreelistMapType, NoStatistics: true}, openShared)
+	db, err := openNamed(s.path, bolt.Options{Timeout: max(s.options.Wait, openTimeout), FreelistType: bolt.FreelistMapType, NoStatistics: true}, openShared)
 	switch {
 	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrVersionMismatch), errors.Is(err, berrors.ErrChecksum):
 		return fmt.Errorf("it is not a store, or it is damaged: %w", err)

@@ -36,6 +36,9 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	}
 	config := notes.Config()
+	if os.Getenv("STUCK") != "" {
+		stick(&config)
+	}
 	program, _ := os.Executable()
 	switch name := filepath.Base(filepath.Dir(program)); {
 	case strings.HasPrefix(name, "dead"):
