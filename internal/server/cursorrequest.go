@@ -104,7 +104,14 @@ func parseWhere(m *record.Model, fields []*record.Field, data []byte) (query.Con
 	var where map[string]any
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.UseNumber()
-	if err := decoder.Decode(&where); err != nil {
+	err := decoder.Decode(&where)
+	if err == nil && decoder.InputOffset() < int64(len(bytes.TrimRight(data, " \t\r\n"))) {
+		err = errors.New("more follows after it")
+	}
+	if other := new(json.UnmarshalTypeError); errors.As(err, &other) {
+		err = fmt.Errorf("they are a JSON %s", other.Value)
+	}
+	if err != nil {
 		return query.Condition{}, fmt.Errorf("the conditions are not a JSON object: %w", err)
 	}
 	return query.ParseFields(m, fields, where)

@@ -111,6 +111,14 @@ func parse(r *http.Request) (q *wire.Request, wait time.Duration, err error) {
 	if err != nil {
 		return nil, 0, fault.Errorf(fault.BadRequest, "the query cannot be read: %v", err)
 	}
+	for _, name := range own {
+		if len(values[name]) > 1 && name != "order" {
+			return nil, 0, fault.Errorf(fault.BadRequest, "%s is given %d times", name, len(values[name]))
+		}
+	}
+	if where := strings.TrimSpace(values.Get("where")); values.Has("where") && (where == "" || where == "null") {
+		return nil, 0, fault.Errorf(fault.BadRequest, "where is %q; leave it out to read all records", where)
+	}
 	q = &wire.Request{Open: name, Since: values.Get("since")}
 	if values.Has("in") {
 		q.In = json.RawMessage(values.Get("in"))
