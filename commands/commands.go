@@ -56,7 +56,7 @@ func newRoot(app program.Application) *cobra.Command {
 	}
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	find := commands.Find(func() (*commands.Application, error) { return describe(app, name), nil })
-	root.AddCommand(newServe(app), find.Console(), find.Routes(), find.Query(), db.New(find), newDoctor(app, find), newVersion(app))
+	root.AddCommand(newServe(app), find.Console(), find.Routes(), find.Profile(), find.Query(), db.New(find), newDoctor(app, find), newVersion(app))
 	return root
 }
 

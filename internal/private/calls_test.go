@@ -22,6 +22,7 @@ var public = map[string]string{
 	"internal/commands/db/restore.go os.Rename":       "in the folder of the store",
 	"internal/commands/db/export.go os.OpenFile":      "a new file that is closed to others, where a person named it",
 	"commands/doctor.go net.Listen":                   "a port",
+	"internal/commands/profile.go os.OpenFile":        "a new file that is closed to others, where a person named it",
 	"internal/commands/db/backup.go os.MkdirTemp":     "a new folder that is closed to others, beside the backup that a person named",
 	"internal/commands/db/restore.go os.MkdirTemp":    "a new folder that is closed to others, in the folder of the store",
 	"internal/archive/archiver.go os.MkdirTemp":       "a new folder that is closed to others",

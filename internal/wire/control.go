@@ -48,6 +48,7 @@ const (
 	DoErase       = "erase"       // In, an Erase → Erasure; events with Progress meanwhile
 	DoDigest      = "digest"      // Key, a seq → a hash of all records after that commit
 	DoArchive     = "archive"     // → Archived, or null without an archive
+	DoProfile     = "profile"     // Name, of a profile: cpu, heap, allocs or goroutine; Key, how long for cpu, "10s" → its bytes, in the format of pprof
 	DoWait        = "wait"        // Key, a seq → null once every cursor has reached it
 	DoCancel      = "cancel"      // ID of an earlier request, which is cancelled; only that request is answered
 )

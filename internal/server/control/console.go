@@ -241,6 +241,8 @@ func (c *console) dispatch(ctx context.Context, req *wire.ControlRequest) (any, 
 		return c.erase(ctx, req)
 	case wire.DoDigest:
 		return c.digest(ctx, req.Key)
+	case wire.DoProfile:
+		return c.profile(ctx, req)
 	case wire.DoArchive:
 		return c.archive(), nil
 	case wire.DoRemembered, wire.DoStale, wire.DoPrepare, wire.DoIndex, wire.DoApprove:
