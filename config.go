@@ -142,6 +142,9 @@ type Config struct {
 	Env string
 	// Data is the path of the store. Default: TOWER_DB.
 	Data string
+	// Tracer records traces, from requests to the clients that have applied what they changed:
+	// otel.New of package otel. Default: none.
+	Tracer Tracer
 	// Log receives what the application logs. Default: standard error, as text, in
 	// production as JSON. [Main] then makes it slog's default too, so that the console
 	// shows what the application logs there.
@@ -161,6 +164,9 @@ func (c Config) resolve() (out server.Config, err error) {
 			return out, fmt.Errorf("Config.TimeZone: there is no time zone %q; it has an IANA name, as Europe/Berlin", c.TimeZone)
 		}
 		out.Zone = zone
+	}
+	if c.Tracer != nil {
+		out.Tracer = tracer{c.Tracer}
 	}
 	if c.Routes == nil {
 		return out, errors.New("the application has no routes; set Config.Routes")

@@ -48,6 +48,7 @@ var rooms = []room{
 	{"internal/archive", []string{"internal/record", "internal/store"}, "a store is copied and restored without its models", []string{"net/http", melody}},
 	{"internal/archive/bucket", []string{"internal/archive"}, "a bucket knows names and bytes", []string{melody}},
 	{"s3", []string{"", "internal/archive/bucket"}, "an application that needs no bucket links none", nil},
+	{"otel", []string{""}, "an application without traces links nothing of OpenTelemetry", nil},
 	{"internal/migrate", []string{"internal/private", "internal/wire", "internal/record", "internal/store"}, "a migration knows records as they are stored, and no application", []string{"net/http", melody}},
 	{"internal/bulk", []string{"internal/csv", "internal/private", "internal/record", "internal/store"}, "records are imported without an application", []string{"net/http", melody}},
 	{"internal/erase", []string{"internal/archive", "internal/private", "internal/record", "internal/store"}, "records are erased without an application", []string{"net/http", melody}},
@@ -58,7 +59,7 @@ var rooms = []room{
 	{"internal/edge", nil, "the facts of a request are known before the application is", []string{bbolt, melody}},
 	{"internal/public", nil, "files are served without an application", []string{bbolt, melody}},
 	{"internal/compress", nil, "it shortens what others answer", []string{bbolt, melody}},
-	{"internal/server/chain", []string{"internal/edge", "internal/compress", "internal/deadline", "internal/server/fault", "internal/server/requestid"}, "a request passes it before its route is known", []string{melody}},
+	{"internal/server/chain", []string{"internal/edge", "internal/compress", "internal/deadline", "internal/server/fault", "internal/server/requestid", "internal/server/tracing"}, "a request passes it before its route is known", []string{melody}},
 
 	{"internal/csv", nil, "it reads text and knows no records", []string{"net", bbolt, melody}},
 	{"internal/private", nil, "a place is checked before anything is put into it", []string{"net/http", bbolt}},
@@ -84,17 +85,18 @@ var rooms = []room{
 	{"internal/release", []string{"internal/private"}, "releases are replaced without an application", []string{melody, bbolt}},
 	{"internal/server/front", nil, "addresses are opened without an application", []string{melody, bbolt}},
 	{"internal/server/slow", nil, "it times what others do", []string{"net", bbolt}},
+	{"internal/server/tracing", nil, "it follows what others do", []string{bbolt}},
 	{"internal/server/requestid", nil, "an id needs no request", []string{"net", bbolt}},
 	{"internal/server/metrics", nil, "it counts what others do", []string{melody, bbolt}},
 	{"internal/server/health", nil, "the state of an application is known above", []string{melody, bbolt}},
 	{"internal/server/workers", []string{"internal/server/fault"}, "a worker knows no application", []string{melody}},
-	{"internal/server", []string{"internal/archive", "internal/server/health", "internal/server/metrics", "internal/server/front", "internal/migrate", "internal/environ", "internal/settings", "internal/openapi", "internal/server/schema", "internal/server/workers", "internal/server/requestid", "internal/server/slow", "internal/edge", "internal/deadline", "internal/public", "internal/server/chain", "internal/server/answer", "internal/server/fault", "internal/server/limit", "internal/server/route", "internal/server/form", "internal/server/view", "internal/server/outbox", "internal/server/transport",
+	{"internal/server", []string{"internal/archive", "internal/server/health", "internal/server/metrics", "internal/server/front", "internal/migrate", "internal/environ", "internal/settings", "internal/openapi", "internal/server/schema", "internal/server/workers", "internal/server/requestid", "internal/server/slow", "internal/server/tracing", "internal/edge", "internal/deadline", "internal/public", "internal/server/chain", "internal/server/answer", "internal/server/fault", "internal/server/limit", "internal/server/route", "internal/server/form", "internal/server/view", "internal/server/outbox", "internal/server/transport",
 		"internal/wire", "internal/record", "internal/store", "internal/query", "internal/cursor", "internal/client", "internal/likeness", "internal/server/budget", "internal/server/read", "internal/server/guess", "internal/server/session", "internal/server/audit", "internal/wire/replica"},
 		"the application does not know its consoles", application},
 	{"internal/server/control", []string{"internal/bulk", "internal/erase", "internal/archive", "internal/private", "internal/server", "internal/server/schema", "internal/server/answer", "internal/server/fault", "internal/server/requestid", "internal/server/route", "internal/server/outbox",
 		"internal/wire", "internal/record", "internal/store", "internal/query", "internal/cursor"},
 		"it serves consoles by the methods of the application", application},
-	{"", []string{"internal/archive", "internal/program", "internal/release", "internal/server/front", "internal/migrate", "internal/environ", "internal/settings", "internal/edge", "internal/public", "internal/server", "internal/server/answer", "internal/server/control", "internal/server/fault", "internal/server/requestid", "internal/server/form", "internal/server/limit", "internal/server/route", "internal/server/session", "internal/server/view",
+	{"", []string{"internal/archive", "internal/program", "internal/release", "internal/server/front", "internal/migrate", "internal/environ", "internal/settings", "internal/edge", "internal/public", "internal/server", "internal/server/answer", "internal/server/control", "internal/server/fault", "internal/server/requestid", "internal/server/tracing", "internal/server/form", "internal/server/limit", "internal/server/route", "internal/server/session", "internal/server/view",
 		"internal/wire", "internal/record", "internal/store", "internal/query", "internal/cursor"},
 		"the public types wire the parts together", append([]string{"testing"}, application...)},
 	{"password", nil, "a password is hashed without an application", []string{"net", bbolt, melody}},
@@ -156,8 +158,8 @@ const (
 )
 
 // application is what an application's binary never links: the command line, the
-// bundler, and the console.
-var application = []string{bubbletea, goja, cobra, bundler}
+// bundler, the console, and, unless it imports package otel, OpenTelemetry.
+var application = []string{bubbletea, goja, cobra, bundler, "go.opentelemetry.io/otel"}
 
 // alone says which rooms alone import a package of others directly, and why.
 var alone = []struct {

@@ -32,6 +32,7 @@ import (
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/server/session"
 	"github.com/towerkit/tower/internal/server/slow"
+	"github.com/towerkit/tower/internal/server/tracing"
 	"github.com/towerkit/tower/internal/server/transport"
 	"github.com/towerkit/tower/internal/server/view"
 	"github.com/towerkit/tower/internal/server/workers"
@@ -82,6 +83,8 @@ type Config struct {
 	Audit time.Duration // between two audits of a client; 0: none
 	Slow  time.Duration // what takes longer is logged; 0: nothing
 
+	Tracer tracing.Tracer // nil: none
+
 	Archive    archive.Place // to which the store is archived; nil: none
 	ArchiveFor time.Duration // how far back the archive reaches
 
@@ -116,7 +119,8 @@ type App struct {
 	clients    *budget.Clients
 	meter      *metrics.Meter // nil: nobody reads it
 	slow       *slow.Log      // nil: nothing is timed
-	migrations int            // that the store has been through
+	traces     tracing.Recorder
+	migrations int // that the store has been through
 
 	ctx      context.Context // ends when the application closes
 	cancel   context.CancelFunc
@@ -153,6 +157,7 @@ func New(config Config) (*App, error) {
 	if config.MetricsToken != "" {
 		a.meter = metrics.New(slow.Kinds)
 	}
+	a.traces.Tracer = config.Tracer
 	a.slow = slow.New(config.Slow, a.log, a.meter.Slow)
 	a.probes = a.newProbes()
 	a.setUnready("it is starting")

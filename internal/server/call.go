@@ -17,6 +17,7 @@ import (
 	"github.com/towerkit/tower/internal/server/limit"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/server/slow"
+	"github.com/towerkit/tower/internal/server/tracing"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -84,10 +85,11 @@ func (c *call) recordCommit(commit store.Commit) {
 // has been sent to the connections it touches. A call with a key that took effect before
 // is not run again: Serve returns its earlier answer.
 func (a *App) Serve(ctx context.Context, s *Session, req *CallRequest) (*callResult, error) {
-	if a.meter == nil && a.slow == nil {
+	if a.meter == nil && a.slow == nil && a.traces.Tracer == nil {
 		return a.serve(ctx, s, req)
 	}
 	began := time.Now()
+	ctx, end := a.traces.Start(ctx, tracing.Span{Name: req.Route.Controller.Type + "." + req.Route.Action, Began: began})
 	result, err := a.serve(ctx, s, req)
 	status := 0
 	if err != nil {
@@ -97,6 +99,7 @@ func (a *App) Serve(ctx context.Context, s *Session, req *CallRequest) (*callRes
 	}
 	a.meter.Action(req.Route.Pattern(), status, time.Since(began))
 	a.slow.End(ctx, slow.Action, req.Route.Pattern(), began)
+	end(tracing.Span{Failed: status >= 500})
 	return result, err
 }
 

@@ -2,10 +2,12 @@ package server
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/slow"
+	"github.com/towerkit/tower/internal/server/tracing"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -65,22 +67,34 @@ func (a *App) Transaction(ctx context.Context, fn func(*Tx) error) error {
 	if name, named := ctx.Value(authorKey{}).(string); named {
 		by = name
 	}
+	ctx, end := a.traces.Start(ctx, tracing.Span{Name: "commit"})
+	carried := a.traces.Carry(ctx)
 	var written time.Time // by the application, for the last time
 	commit, err := a.store.Update(ctx, by, func(tx *store.Tx) error {
 		if call != nil {
 			tx.SetAttempt(call.attempt)
 		}
+		tx.SetTrace(carried)
 		err := fn(&Tx{tx})
 		written = a.slow.Begin()
 		return err
 	})
 	a.slow.End(ctx, slow.Commit, by, written)
+	end(commitSpan(commit, err))
 	if call != nil && err == nil {
 		call.recordCommit(commit)
 	} else if call != nil {
 		call.recordApplied(err)
 	}
 	return err
+}
+
+// commitSpan returns what is known at the end of the span of a transaction.
+func commitSpan(commit store.Commit, err error) tracing.Span {
+	if err != nil {
+		return tracing.Span{Failed: fault.As(err).Code == fault.Internal}
+	}
+	return tracing.Span{Attrs: []slog.Attr{slog.Uint64(tracing.Seq, commit.Seq), slog.Int(tracing.Changes, len(commit.Changes))}}
 }
 
 // View reads the store: its newest state, or, while rules are evaluated for a commit, its

@@ -10,6 +10,7 @@ import (
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/outbox"
+	"github.com/towerkit/tower/internal/server/tracing"
 	"github.com/towerkit/tower/internal/server/view"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
@@ -38,6 +39,8 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 	}
 	h.app.meter.Delivered(len(touched))
 	d.trace.requestAcks(len(touched))
+	d.span = h.app.traces.Deliver(commit.Trace, commit.Seq, len(touched))
+	defer d.span.End(len(touched))
 	for _, c := range touched {
 		frame, err := d.frame(c)
 		if err != nil {
@@ -45,7 +48,7 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 			c.disconnect(outbox.CloseInternal, "the server could not encode a frame")
 			continue
 		}
-		if d.trace.wantsAcks() {
+		if d.wantsAcks() {
 			c.owed.Add(1)
 		}
 		c.outbox.Deliver(frame, delay)
@@ -104,6 +107,7 @@ type delivery struct {
 	effects []cursor.Effect
 	moved   []cursor.Moved
 	trace   *trace
+	span    *tracing.Delivery
 	frames  map[string]*outbox.Frame
 	html    view.Renderings
 	own     map[viewedEffect]*OpenCursor
@@ -192,6 +196,10 @@ func moveCursor(oc *OpenCursor, move cursor.Moved) bool {
 	return move.To != move.From || len(move.Deltas)+len(move.Included) > 0 || move.Value != nil
 }
 
+// wantsAcks reports whether clients are asked to acknowledge the commit, for consoles or for
+// its trace.
+func (d *delivery) wantsAcks() bool { return d.trace.wantsAcks() || d.span.WantsAcks() }
+
 // frame returns the frame for a connection, shared if another connection has the same.
 func (d *delivery) frame(c *Connection) (*outbox.Frame, error) {
 	d.key = d.key[:0]
@@ -228,7 +236,7 @@ func (d *delivery) frame(c *Connection) (*outbox.Frame, error) {
 	for i := range regions {
 		deltas = append(deltas, regions[i].delta())
 	}
-	f := outbox.NewFrame(d.commit.Seq, d.commit.Seq, d.trace.wantsAcks(), deltas, allowed)
+	f := outbox.NewFrame(d.commit.Seq, d.commit.Seq, d.wantsAcks(), deltas, allowed)
 	if shared {
 		d.frames[string(d.key)] = f
 	}

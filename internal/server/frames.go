@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -21,6 +22,7 @@ import (
 	"github.com/towerkit/tower/internal/server/requestid"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/server/session"
+	"github.com/towerkit/tower/internal/server/tracing"
 	"github.com/towerkit/tower/internal/wire"
 	"github.com/towerkit/tower/internal/wire/replica"
 )
@@ -78,6 +80,7 @@ func (c *Connection) Handle(requests []wire.Request) {
 			c.send(refusal(req.ID, err))
 		case req.Applied != 0:
 			c.app.inspector.acknowledge(c, req.From, req.Applied)
+			c.app.traces.Applied(cmp.Or(req.From, req.Applied), req.Applied, c.number, c.outbox.Transport.Name())
 		default:
 			if req.Call != "" { // it may take a while
 				c.outbox.Flush()
@@ -100,6 +103,9 @@ func (c *Connection) handle(req *wire.Request) {
 		ctx = requestid.With(ctx, requestid.New())
 	}
 	var err error
+	var status int
+	ctx, end := c.startSpan(ctx, req)
+	defer func() { end(tracing.Span{Failed: status >= 500}) }()
 	switch session := c.current(); {
 	case req.Hello != 0:
 		err = c.hello(ctx, req)
@@ -123,6 +129,7 @@ func (c *Connection) handle(req *wire.Request) {
 		began := time.Now()
 		answer := c.handleCall(ctx, session, req, note)
 		c.send(answer)
+		status = answer.Status
 		if note != nil {
 			c.logCall(ctx, began, req, note, answer)
 		}
@@ -131,8 +138,30 @@ func (c *Connection) handle(req *wire.Request) {
 		err = fault.Errorf("bad_frame", "a frame is one of hello, ping, open, live, close, call, applied and audit")
 	}
 	if err != nil {
-		c.send(refusal(req.ID, c.app.Report(ctx, "request", err)))
+		coded := c.app.Report(ctx, "request", err)
+		status = coded.Status()
+		c.send(refusal(req.ID, coded))
 	}
+}
+
+// startSpan begins the span of a frame that calls an action or opens a cursor.
+func (c *Connection) startSpan(ctx context.Context, req *wire.Request) (context.Context, func(tracing.Span)) {
+	a := c.app
+	if a.traces.Tracer == nil || req.Call == "" && req.Open == "" && req.Live == "" {
+		return ctx, func(tracing.Span) {}
+	}
+	name := "open"
+	if req.Call != "" {
+		name = "call"
+		method, path, _ := strings.Cut(req.Call, " ")
+		if rt, _, err := a.router.Find(method, path); err == nil {
+			name = rt.Pattern()
+		}
+	} else if a.router.Cursors[req.Open] != nil {
+		name = "open " + req.Open
+	}
+	return a.traces.Start(ctx, tracing.Span{Name: name, Entry: true, Attrs: []slog.Attr{slog.String("rpc.system", "tower"), slog.String("rpc.method", name),
+		slog.Uint64(tracing.Connection, c.number), slog.String(tracing.Transport, c.outbox.Transport.Name()), slog.String(tracing.RequestID, requestid.Of(ctx))}})
 }
 
 // handleCall runs the action that a frame names and returns the answer. The frames of

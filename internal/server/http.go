@@ -89,7 +89,7 @@ func (a *App) Handler() http.Handler {
 	if a.meter != nil {
 		observe = a.meter.Request
 	}
-	config := chain.Config{Observe: observe, Site: a.config.Site, Log: a.log, Pace: a.config.Limits.Pace(), Policy: a.config.Policy, Wrap: a.config.Wrap, Access: a.access, Probes: a.probes, Fail: a.Fail}
+	config := chain.Config{Observe: observe, Site: a.config.Site, Log: a.log, Pace: a.config.Limits.Pace(), Policy: a.config.Policy, Wrap: a.config.Wrap, Access: a.access, Traces: &a.traces, Probes: a.probes, Fail: a.Fail}
 	return chain.New(config, routes)
 }
 

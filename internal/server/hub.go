@@ -128,6 +128,7 @@ func (h *hub) count() int {
 // cursors whose own scope follows one. It returns the moves of cursors to their new
 // scopes. The engine calls it before it matches the commit.
 func (h *hub) Rescope(commit store.Commit) []cursor.Move {
+	h.app.traces.Match(commit.Trace)
 	touched := h.watches.Touched(commit)
 	ctx := atSeq(h.app.ctx, commit.Seq)
 	var moves []cursor.Move

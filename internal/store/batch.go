@@ -110,7 +110,7 @@ func (x *index) addTaken(problems *record.Problems) {
 
 // apply writes p, which has passed check, as the next commit.
 func (b *batch) apply(p *pending) (Commit, error) {
-	c := Commit{Seq: b.head.seq + 1, At: b.store.now(), By: p.by, Changes: p.changes}
+	c := Commit{Seq: b.head.seq + 1, At: b.store.now(), By: p.by, Changes: p.changes, Trace: p.trace}
 	if c.At.Before(b.newest) { // by another clock
 		c.At = b.newest
 	}

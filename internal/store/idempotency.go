@@ -106,6 +106,9 @@ func decodeApplied(entry []byte) *Applied {
 // another run of the call commits first.
 func (tx *Tx) SetAttempt(o *Attempt) { tx.attempt = o }
 
+// SetTrace sets what the commit has as its Trace. It is kept in memory alone.
+func (tx *Tx) SetTrace(trace any) { tx.trace = trace }
+
 // Applied returns what is known of the call that o is a run of: nil until one of its
 // runs has committed something, and for Options.KeyAge after that. If the key was
 // used for another request, it returns [ErrOtherRequest].

@@ -47,6 +47,7 @@ type Commit struct {
 	At      time.Time
 	By      string // author, as passed to Begin
 	Changes []Change
+	Trace   any // what Tx.SetTrace was given; nil for a commit that was read from the log
 }
 
 // size estimates how much memory the commit takes: each image as JSON and as a

@@ -23,6 +23,7 @@ type Tx struct {
 	reads     layers.Map[record.Key, read]
 	scans     *layers.Trail[scanRead]
 	attempt   *Attempt // the run that the transaction belongs to, or nil
+	trace     any      // see SetTrace
 	ended     bool
 	restoring map[record.Key]bool // the records that Undo is about to create again
 	awaited   Awaited             // not nil while Import runs

@@ -25,6 +25,7 @@ type pending struct {
 	scans    []scanRead
 	by       string
 	attempt  *Attempt
+	trace    any
 	changes  []Change
 	moves    []move
 	entry    []byte // for the log
@@ -38,7 +39,7 @@ type answer struct {
 }
 
 func (s *Store) prepare(tx *Tx, changes []Change) *pending {
-	p := &pending{reads: tx.reads, scans: tx.scans.Since(0), by: tx.by, attempt: tx.attempt, changes: changes, answer: make(chan answer, 1)}
+	p := &pending{reads: tx.reads, scans: tx.scans.Since(0), by: tx.by, attempt: tx.attempt, trace: tx.trace, changes: changes, answer: make(chan answer, 1)}
 	for i := range changes {
 		p.moves = s.tables[changes[i].Model].moves(p.moves, &changes[i])
 	}

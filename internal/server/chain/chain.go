@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/towerkit/tower/internal/edge"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/requestid"
+	"github.com/towerkit/tower/internal/server/tracing"
 )
 
 // defaultPolicy is the Content-Security-Policy unless Config has one.
@@ -23,8 +25,9 @@ const defaultPolicy = "default-src 'self'; script-src 'self' {nonce}; style-src 
 type Config struct {
 	Site   *edge.Site
 	Log    *slog.Logger
-	Pace   deadline.Pace                   // that clients keep up with
-	Access *AccessLog                      // nil: none
+	Pace   deadline.Pace // that clients keep up with
+	Access *AccessLog    // nil: none
+	Traces *tracing.Recorder
 	Probes map[string]http.Handler         // by path: they answer under any host, before the application's middleware
 	Policy string                          // Content-Security-Policy, with "{nonce}" where a nonce may stand; "": defaultPolicy
 	Wrap   func(http.Handler) http.Handler // the application's middleware; nil: none
@@ -58,6 +61,7 @@ func New(config Config, routes http.Handler) http.Handler {
 func (c *chain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &Exchange{Context: r.Context(), chain: c, started: time.Now(), Facts: c.Site.Facts(r)}
 	x.ID = cmp.Or(x.Facts.RequestID, requestid.New())
+	defer c.trace(x, r)()
 	body := x.w.Begin(c.Pace, w, r.Body, x.started)
 	defer x.w.End()
 	r = r.WithContext(x)
@@ -81,6 +85,33 @@ func (c *chain) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if x.broken {
 		panic(http.ErrAbortHandler) // the client must not take the answer for complete
+	}
+}
+
+// trace begins the span of a request, and returns what ends it. Probes have none, nor have
+// requests that carry frames, which have their own.
+func (c *chain) trace(x *Exchange, r *http.Request) func() {
+	switch r.URL.Path {
+	case "/_tower/stream", "/_tower/poll", "/_tower/send":
+		return func() {}
+	}
+	if c.Traces == nil || c.Traces.Tracer == nil || c.Probes[r.URL.Path] != nil {
+		return func() {}
+	}
+	method := tracing.Method(r.Method)
+	ctx, end := c.Traces.Start(x.Context, tracing.Span{Name: method, Entry: true, Parent: x.Facts.TraceParent, Began: x.started,
+		Attrs: []slog.Attr{slog.String("http.request.method", method), slog.String("url.scheme", x.Facts.Scheme), slog.String(tracing.RequestID, x.ID)}})
+	x.Context = ctx
+	return func() {
+		status := cmp.Or(x.status, http.StatusOK)
+		ended := tracing.Span{Attrs: []slog.Attr{slog.Int("http.response.status_code", status)}, Failed: status >= 500 || x.broken}
+		if _, path, found := strings.Cut(x.Route, " "); found && path[0] == '/' {
+			ended.Name, ended.Attrs = method+" "+path, append(ended.Attrs, slog.String("http.route", path))
+		}
+		if ended.Failed {
+			ended.Attrs = append(ended.Attrs, slog.String("error.type", strconv.Itoa(status)))
+		}
+		end(ended)
 	}
 }
 
