@@ -43,8 +43,8 @@ func (l local) PrepareIndexes(ctx context.Context, key string, t store.Table) (b
 }
 
 const (
-	batchRows = 500 // records in one transaction
-	maxPasses = 8   // over records that others change meanwhile
+	batchRows = 2000 // records in one transaction
+	maxPasses = 8    // over records that others change meanwhile
 )
 
 // Prepare prepares all records for a cutover, in batches. say, which may be nil, is called

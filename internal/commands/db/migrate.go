@@ -123,7 +123,11 @@ func RunTask(child *exec.Cmd, task, env string, progress io.Writer) (*wire.Migra
 	}
 	report, err := ReadReport(out, progress)
 	if failed := child.Wait(); err == nil && report == nil {
-		err = cli.Hinted(fmt.Errorf("the application did not report: %w", cmp.Or(failed, io.ErrUnexpectedEOF)), "its main function must call tower.Main")
+		hint := "its main function must call tower.Main"
+		if failed != nil {
+			hint = "what it printed says why"
+		}
+		err = cli.Hinted(fmt.Errorf("the application did not report: %w", cmp.Or(failed, io.ErrUnexpectedEOF)), hint)
 	}
 	return report, err
 }
