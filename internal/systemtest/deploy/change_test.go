@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/towerkit/tower/internal/systemtest/process"
 )
 
 // A release that ends by itself after it was found healthy is started again, and taken back when it ends once more.
@@ -19,7 +21,7 @@ func TestAReleaseThatDiesIsTakenBack(t *testing.T) {
 	l := startLoad(t, s.url, 4, 3)
 	s.must(s.deploy("mortal"))
 	write(t, filepath.Join(s.folder, "die"), "", 0o600)
-	until(t, "the release before serves again", func() bool { return s.current() == good })
+	process.Until(t, "the release before serves again", func() bool { return s.current() == good })
 	s.out = timeline{}
 	s.must(s.d.Status(t.Context()))
 	for _, part := range []string{good + " serves since", "mortal-", "was taken back, since it ended by itself twice"} {
@@ -28,7 +30,7 @@ func TestAReleaseThatDiesIsTakenBack(t *testing.T) {
 		}
 	}
 	written := l.count()
-	until(t, "writing goes on", func() bool { return l.count() > written+50 })
+	process.Until(t, "writing goes on", func() bool { return l.count() > written+50 })
 	l.check()
 	s.must(s.deploy("v1"))
 	s.out = timeline{}
@@ -45,17 +47,17 @@ func TestADeployMigratesUnderLoad(t *testing.T) {
 	s := newSite(t)
 	s.must(s.deploy("v0"))
 	l := startLoad(t, s.url, 4, 3)
-	until(t, "notes are written", func() bool { return l.count() > 200 })
+	process.Until(t, "notes are written", func() bool { return l.count() > 200 })
 	l.mu.Lock()
 	early := maps.Clone(l.written)
 	l.mu.Unlock()
 	s.must(s.deploy("ranked"))
 	written := l.count()
-	until(t, "writing goes on", func() bool { return l.count() > written+50 })
+	process.Until(t, "writing goes on", func() bool { return l.count() > written+50 })
 	l.quit()
 	l.writes.Wait()
 	for i, r := range l.readers {
-		until(t, "a socket has every note", func() bool {
+		process.Until(t, "a socket has every note", func() bool {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			return len(r.seen) >= len(l.written)

@@ -24,6 +24,7 @@ import (
 	"github.com/towerkit/tower/internal/deploy"
 	"github.com/towerkit/tower/internal/server/front"
 	"github.com/towerkit/tower/internal/systemtest/freeport"
+	"github.com/towerkit/tower/internal/systemtest/process"
 	"github.com/towerkit/tower/internal/systemtest/protocol/notes"
 )
 
@@ -194,7 +195,7 @@ func (s *site) stop() {
 	if err != nil || syscall.Kill(pid, syscall.SIGTERM) != nil {
 		return
 	}
-	until(s.t, "the supervisor has ended", func() bool { return syscall.Kill(pid, 0) != nil })
+	process.Until(s.t, "the supervisor has ended", func() bool { return syscall.Kill(pid, 0) != nil })
 }
 
 // DEPLOYS=100 go test -run Deploys ./internal/systemtest/deploy deploys a hundred times.
@@ -211,7 +212,7 @@ func TestDeploysUnderLoad(t *testing.T) {
 	s.must(s.deploy("v0"))
 	l := startLoad(t, s.url, 4, 3)
 	began := time.Now()
-	until(t, "writes have been measured", func() bool { return l.count() > 300 })
+	process.Until(t, "writes have been measured", func() bool { return l.count() > 300 })
 	before := period{began, time.Now()}
 
 	phases := map[string][]period{}
@@ -239,7 +240,7 @@ func TestDeploysUnderLoad(t *testing.T) {
 		t.Errorf("the status is %s", s.out.String())
 	}
 	written := l.count()
-	until(t, "writing goes on", func() bool { return l.count() > written })
+	process.Until(t, "writing goes on", func() bool { return l.count() > written })
 	l.check()
 	l.end()
 	s.fails("dead", "it has no key of the payment service")

@@ -11,10 +11,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/towerkit/tower/internal/systemtest/freeport"
+	"github.com/towerkit/tower/internal/systemtest/process"
 )
 
 // newHost starts an sshd whose /etc, /root and /srv are its own, as on a new host: who logs in as root changes
@@ -39,16 +39,9 @@ mount -t tmpfs -o mode=700 tmpfs /root; mount -t tmpfs -o mode=755 tmpfs /srv
 mkdir -p /run/sshd; mkdir -m 700 /root/.ssh; cp %[1]s/client.pub /root/.ssh/authorized_keys; rm -f /etc/nologin
 exec /usr/sbin/sshd -D -e -f %[1]s/sshd`, folder)
 	cmd := exec.Command("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", script)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.Stderr = t.Output()
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	until(t, "sshd answers", func() bool {
+	process.Start(t, cmd)
+	process.Until(t, "sshd answers", func() bool {
 		conn, err := net.Dial("tcp", fmt.Sprint("127.0.0.1:", port))
 		if err == nil {
 			conn.Close()

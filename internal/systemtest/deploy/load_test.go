@@ -23,6 +23,8 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/towerkit/tower/internal/wire"
+
+	"github.com/towerkit/tower/internal/systemtest/process"
 )
 
 // A load writes notes over HTTP and reads them over sockets, until it is ended.
@@ -205,7 +207,7 @@ func (l *load) check() {
 	l.quit()
 	l.writes.Wait()
 	for i, r := range l.readers {
-		until(l.t, "a socket has every note", func() bool {
+		process.Until(l.t, "a socket has every note", func() bool {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			for _, sent := range l.written {

@@ -18,7 +18,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -26,6 +25,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/towerkit/tower/internal/systemtest/freeport"
+	"github.com/towerkit/tower/internal/systemtest/process"
 )
 
 // certify writes a certificate for example.com that signs itself, and its key.
@@ -54,16 +54,9 @@ func certify(t *testing.T, folder string) *x509.CertPool {
 
 func startQuietly(t *testing.T, cmd *exec.Cmd, address string) {
 	t.Helper()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.Stderr = t.Output()
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	until(t, address+" answers", func() bool {
+	process.Start(t, cmd)
+	process.Until(t, address+" answers", func() bool {
 		conn, err := net.Dial("tcp", address)
 		if err == nil {
 			conn.Close()

@@ -9,11 +9,10 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/towerkit/tower/internal/systemtest/freeport"
+	"github.com/towerkit/tower/internal/systemtest/process"
 )
 
 // startSSH starts a real sshd for this user, and returns the program ssh with options that
@@ -41,15 +40,8 @@ func startSSH(t *testing.T) (ssh []string, host string) {
 	config := fmt.Sprintf("ListenAddress 127.0.0.1:%d\nHostKey %[2]s/host\nAuthorizedKeysFile %[2]s/client.pub\nPidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n", port, folder)
 	write(t, filepath.Join(folder, "sshd"), config, 0o600)
 	cmd := exec.Command(server, "-D", "-e", "-f", filepath.Join(folder, "sshd"))
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	until(t, "sshd answers", func() bool {
+	process.Start(t, cmd)
+	process.Until(t, "sshd answers", func() bool {
 		conn, err := net.Dial("tcp", fmt.Sprint("127.0.0.1:", port))
 		if err == nil {
 			conn.Close()
@@ -74,16 +66,4 @@ func write(t *testing.T, path, text string, mode os.FileMode) {
 	if err := os.WriteFile(path, []byte(text), mode); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// until asks again and again, for a process that says nothing when it is ready.
-func until(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	for range 6000 {
-		if done() {
-			return
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	t.Fatalf("waited five minutes until %s", what)
 }

@@ -20,6 +20,7 @@ import (
 
 	"github.com/towerkit/tower"
 	"github.com/towerkit/tower/internal/systemtest/freeport"
+	"github.com/towerkit/tower/internal/systemtest/process"
 )
 
 // stick gives an application a worker and a handler that do not end.
@@ -83,7 +84,7 @@ func TestStoppingIsBounded(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	defer cmd.Process.Kill()
-	until(t, "it answers", answers(address))
+	process.Until(t, "it answers", answers(address))
 	socket, _, err := websocket.DefaultDialer.Dial("ws://"+address+"/_tower/socket", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -126,7 +127,7 @@ func TestStoppingIsBounded(t *testing.T) {
 
 	again := command(folder, address)
 	startQuietly(t, again, address)
-	until(t, "it answers again", answers(address))
+	process.Until(t, "it answers again", answers(address))
 	reader := startLoad(t, "http://"+address, 0, 1)
 	reader.written["kept"] = note{Title: "kept"}
 	reader.check()
@@ -139,9 +140,9 @@ func TestAnApplicationWaitsForTheStore(t *testing.T) {
 	first, second := fmt.Sprint("127.0.0.1:", freeport.Find(t)), fmt.Sprint("127.0.0.1:", freeport.Find(t))
 	old := command(folder, first)
 	startQuietly(t, old, first)
-	until(t, "the first serves", answers(first))
+	process.Until(t, "the first serves", answers(first))
 	startQuietly(t, command(folder, second), second)
-	until(t, "the second is live", func() bool {
+	process.Until(t, "the second is live", func() bool {
 		response, err := http.Get("http://" + second + "/_tower/health/live")
 		if err == nil {
 			response.Body.Close()

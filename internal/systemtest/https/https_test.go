@@ -26,6 +26,7 @@ import (
 
 	"github.com/towerkit/tower"
 	"github.com/towerkit/tower/internal/systemtest/freeport"
+	"github.com/towerkit/tower/internal/systemtest/process"
 	"github.com/towerkit/tower/internal/systemtest/protocol/notes"
 )
 
@@ -84,10 +85,10 @@ func startAuthority(t *testing.T) *authority {
 		t.Fatal(err)
 	}
 	address := fmt.Sprint("127.0.0.1:", dns)
-	startProcess(t, exec.Command(filepath.Join(folder, "pebble-challtestsrv"), "-dnsserver", address, "-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", "", "-management", "", "-defaultIPv6", ""))
+	process.Start(t, exec.Command(filepath.Join(folder, "pebble-challtestsrv"), "-dnsserver", address, "-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", "", "-management", "", "-defaultIPv6", ""))
 	a.process = exec.Command(filepath.Join(folder, "pebble"), "-config", name, "-dnsserver", address)
 	a.process.Env = append(os.Environ(), "PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0")
-	startProcess(t, a.process)
+	process.Start(t, a.process)
 	a.directory = fmt.Sprintf("https://localhost:%d/dir", port)
 	a.pool = a.issuer(t, fmt.Sprintf("https://localhost:%d/roots/0", management))
 	return a
@@ -104,7 +105,7 @@ func (a *authority) issuer(t *testing.T, url string) *x509.CertPool {
 	own.AppendCertsFromPEM(text)
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: own}, DisableKeepAlives: true}}
 	var response *http.Response
-	until(t, "the authority answers", func() bool {
+	process.Until(t, "the authority answers", func() bool {
 		response, err = client.Get(url)
 		return err == nil
 	})
@@ -118,30 +119,6 @@ func (a *authority) issuer(t *testing.T, url string) *x509.CertPool {
 		t.Fatalf("no certificate: %s", root)
 	}
 	return pool
-}
-
-// until asks again and again, for a process that says nothing when it is ready.
-func until(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	for range 1200 {
-		if done() {
-			return
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	t.Fatalf("waited a minute until %s", what)
-}
-
-func startProcess(t *testing.T, cmd *exec.Cmd) {
-	t.Helper()
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
 }
 
 // An application is a process that serves the notes.
@@ -168,7 +145,7 @@ func (a *application) run(cmd *exec.Cmd, variables []string) {
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	startProcess(a.t, cmd)
+	process.Start(a.t, cmd)
 	go func() {
 		defer close(a.lines)
 		for lines := bufio.NewScanner(output); lines.Scan(); {
