@@ -2,7 +2,13 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -10,6 +16,7 @@ import (
 	"github.com/towerkit/tower/internal/cli"
 	"github.com/towerkit/tower/internal/openapi"
 	"github.com/towerkit/tower/internal/repl/control"
+	"github.com/towerkit/tower/internal/upgrade"
 	"github.com/towerkit/tower/internal/wire"
 	"github.com/towerkit/tower/scaffolds"
 )
@@ -85,7 +92,10 @@ func plannedCommand(cmd *cobra.Command, plan func(folder, kind string, args []st
 		if err != nil {
 			return cli.ArgumentError(cmd, err)
 		}
-		return applyPlan(cmd.OutOrStdout(), made, dryRun)
+		if err := applyPlan(cmd.OutOrStdout(), made, dryRun); err != nil || dryRun {
+			return err
+		}
+		return requirePassword(cmd, app, made)
 	}
 	cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if len(args) == 0 {
@@ -96,6 +106,39 @@ func plannedCommand(cmd *cobra.Command, plan func(folder, kind string, args []st
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print the plan, and change nothing")
 	cmd.Flags().BoolVar(&force, "force", false, forcing)
 	return cmd
+}
+
+// passwordModules are what package password needs beside tower.
+var passwordModules = []string{"github.com/alexedwards/argon2id", "golang.org/x/crypto", "golang.org/x/sys"}
+
+// requirePassword completes the application's go.mod if generated code imports package password:
+// go mod tidy removes what it needs while nothing imports it.
+func requirePassword(cmd *cobra.Command, app *application, made *scaffolds.Plan) error {
+	imported := slices.ContainsFunc(made.Steps, func(s scaffolds.Step) bool {
+		text, err := os.ReadFile(filepath.Join(app.Folder, filepath.FromSlash(s.Path)))
+		return err == nil && path.Ext(s.Path) == ".go" && strings.Contains(string(text), strconv.Quote(towerModule+"/password"))
+	})
+	if !imported {
+		return nil
+	}
+	source := app.Replace
+	if source == "" {
+		list := exec.CommandContext(cmd.Context(), "go", "list", "-m", "-f", "{{.Dir}}", towerModule)
+		list.Dir = app.Folder
+		out, err := list.Output()
+		if err != nil {
+			return cli.Hinted(fmt.Errorf("find what package password requires: %s", firstLine(err)), "go mod tidy completes go.mod")
+		}
+		source = strings.TrimSpace(string(out))
+	}
+	added, err := upgrade.Complete(app.Folder, source, passwordModules)
+	if err != nil {
+		return cli.Hinted(err, "go mod tidy completes go.mod")
+	}
+	if len(added) > 0 {
+		fmt.Fprintf(cmd.OutOrStdout(), "      update  go.mod  requires %s\n", strings.Join(added, ", "))
+	}
+	return nil
 }
 
 // derivedCommand adds the flags and the run function to a command that writes what follows
