@@ -47,7 +47,7 @@ func runTests(cmd *cobra.Command, app *application, args []string) error {
 	}
 	ctx, stop := signal.NotifyContext(cmd.Context(), cli.EndSignals...)
 	defer stop()
-	test := exec.CommandContext(ctx, "go", append([]string{"test", "-buildvcs=false"}, args...)...)
+	test := exec.CommandContext(ctx, "go", append([]string{"test", "-buildvcs=false", "-trimpath"}, args...)...)
 	test.Dir = app.Folder
 	test.Env = append(os.Environ(), "TOWER_ENV=test", "PWD="+app.Folder)
 	test.Stdin, test.Stdout, test.Stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
