@@ -136,7 +136,7 @@ var rooms = []room{
 	{"commands", []string{"internal/cli", "internal/commands", "internal/commands/db", "internal/program", "internal/repl/control", "internal/store", "internal/wire"},
 		"an application has the commands on itself, and nothing that builds", []string{melody, bundler, "github.com/minio/minio-go/v7"}},
 	{"cmd/tower", []string{"internal/upgrade", "internal/vendored", "internal/archive", "internal/archive/bucket", "internal/cli", "internal/commands", "internal/commands/db", "internal/lock", "internal/private", "internal/conformance", "internal/openapi", "internal/wire/line", "internal/repl", "internal/repl/control", "internal/deploy", "internal/dev", "internal/bench", "internal/client",
-		"internal/wire", "scaffolds"}, "the command line builds applications, and leaves those that run to commands", []string{melody}},
+		"internal/repl/term", "internal/wire", "scaffolds"}, "the command line builds applications, and leaves those that run to commands", []string{melody}},
 	{"internal/systemtest", nil, "it has tests only", nil},
 	{"docs/guide", nil, "it has tests only", nil},
 	{"internal/systemtest/hostile", nil, "it has tests only", nil},

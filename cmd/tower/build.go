@@ -17,6 +17,7 @@ import (
 
 	"github.com/towerkit/tower/internal/cli"
 	"github.com/towerkit/tower/internal/dev"
+	"github.com/towerkit/tower/internal/repl/term"
 )
 
 func newBuild() *cobra.Command {
@@ -71,7 +72,7 @@ The program states its version, by default that of git describe, when it starts.
 			if err != nil {
 				return fmt.Errorf("read the built program: %w", err)
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "built %s, %.1f MB%s\n", shortPath(path), float64(info.Size())/1e6, stated(target))
+			fmt.Fprintf(cmd.OutOrStdout(), "built %s, %s%s\n", shortPath(path), term.Bytes(info.Size()), stated(target))
 			fmt.Fprintf(cmd.OutOrStdout(), "\nNext:\n  TOWER_ENV=production TOWER_SECRET=… ./%s    (openssl rand -base64 32 makes a secret)\n", filepath.ToSlash(shortPath(path)))
 			return nil
 		},

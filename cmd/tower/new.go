@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/towerkit/tower/internal/cli"
+	"github.com/towerkit/tower/internal/repl/term"
 	"github.com/towerkit/tower/internal/vendored"
 	"github.com/towerkit/tower/scaffolds"
 )
@@ -40,7 +41,7 @@ are live. Until tower is released, the application carries its source, in
 				if err != nil {
 					return err
 				}
-				fmt.Fprintf(cmd.OutOrStdout(), "  create  %s/  %d files of tower, %s\n", scaffolds.Vendored, made.Files, cli.ByteSize(made.Size))
+				fmt.Fprintf(cmd.OutOrStdout(), "  create  %s/  %d files of tower, %s\n", scaffolds.Vendored, made.Files, term.Bytes(made.Size))
 			}
 			if err := tidyReleased(cmd, args[0]); err != nil {
 				return err

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/mod/modfile"
 
 	"github.com/towerkit/tower/internal/cli"
+	"github.com/towerkit/tower/internal/repl/term"
 	"github.com/towerkit/tower/internal/vendored"
 	"github.com/towerkit/tower/scaffolds"
 )
@@ -46,7 +47,7 @@ it too, and says what has changed.`,
 			if err := useVendored(app.Folder); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "copied tower to %s: %d files, %s; commit them with the application\n", scaffolds.Vendored, made.Files, cli.ByteSize(made.Size))
+			fmt.Fprintf(cmd.OutOrStdout(), "copied tower to %s: %d files, %s; commit them with the application\n", scaffolds.Vendored, made.Files, term.Bytes(made.Size))
 			return nil
 		},
 	}

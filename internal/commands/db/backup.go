@@ -14,6 +14,7 @@ import (
 	"github.com/towerkit/tower/internal/cli"
 	"github.com/towerkit/tower/internal/commands"
 	"github.com/towerkit/tower/internal/repl/control"
+	"github.com/towerkit/tower/internal/repl/term"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -53,7 +54,7 @@ The backup holds everything that the store has, secrets too. Only you can read t
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %s of data up to commit %d\n", path, cli.ByteSize(stat.Size()), cli.ByteSize(info.Size), info.Seq)
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %s of data up to commit %d\n", path, term.Bytes(stat.Size()), term.Bytes(info.Size), info.Seq)
 			return nil
 		},
 	}

@@ -90,7 +90,7 @@ new file beside the old one.`,
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "The file had %s and has %s.\n", cli.ByteSize(sizes.Before), cli.ByteSize(sizes.After))
+			fmt.Fprintf(cmd.OutOrStdout(), "The file had %s and has %s.\n", term.Bytes(sizes.Before), term.Bytes(sizes.After))
 			return nil
 		},
 	}

@@ -97,7 +97,7 @@ func printPlan(out io.Writer, plan *wire.Erasure) {
 
 func printProof(out io.Writer, p *wire.ErasureProof) {
 	fmt.Fprintf(out, "Erased. %s with %s were searched for %s and %s: there is none.\n",
-		cli.Count(p.Files, "file"), cli.ByteSize(p.Bytes), cli.Count(p.IDs, "id"), cli.Count(p.Texts, "text"))
+		cli.Count(p.Files, "file"), term.Bytes(p.Bytes), cli.Count(p.IDs, "id"), cli.Count(p.Texts, "text"))
 	if p.Replaced > 0 {
 		fmt.Fprintf(out, "In the archive one backup has replaced %s.\n", cli.Count(p.Replaced, "file"))
 	}

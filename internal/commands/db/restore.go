@@ -18,6 +18,7 @@ import (
 	"github.com/towerkit/tower/internal/commands"
 	"github.com/towerkit/tower/internal/private"
 	"github.com/towerkit/tower/internal/repl/control"
+	"github.com/towerkit/tower/internal/repl/term"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -150,7 +151,7 @@ func listArchive(ctx context.Context, from source, out io.Writer) error {
 	for _, h := range histories {
 		fmt.Fprintf(out, "%s, begun %s: commits %d to %d\n", h.Epoch, h.Began.Local().Format("2006-01-02 15:04:05"), h.From, h.To)
 		for _, b := range h.Backups {
-			fmt.Fprintf(out, "  backup %s, commit %d, %s of data\n", b.At.Local().Format("2006-01-02 15:04:05"), b.Seq, cli.ByteSize(b.Size))
+			fmt.Fprintf(out, "  backup %s, commit %d, %s of data\n", b.At.Local().Format("2006-01-02 15:04:05"), b.Seq, term.Bytes(b.Size))
 		}
 	}
 	return nil

@@ -53,7 +53,7 @@ func (r *connectionRow) cells(st *term.Styles) []cell {
 	}
 	queued := cell{"0", st.Dim}
 	if r.Queued > 0 {
-		queued = cell{show.Bytes(r.Queued), st.Warn}
+		queued = cell{term.Bytes(int64(r.Queued)), st.Warn}
 	}
 	return []cell{
 		{term.Clean(r.User), st.Strong}, {term.Clean(r.Transport), st.Plain}, {term.Clean(strings.Join(r.Cursors, ", ")), st.Dim},
@@ -80,7 +80,7 @@ func (r *connectionRow) detail(f show.Formatter) []string {
 		{"since", r.Since.Local().Format("2006-01-02 15:04:05") + ", for " + show.Elapsed(r.at.Sub(r.Since))},
 		{"sent", fmt.Sprintf("up to #%d; the application is at #%d", r.Seq, r.seq)},
 		{"applied", applied},
-		{"queued", show.Bytes(r.Queued)},
+		{"queued", term.Bytes(int64(r.Queued))},
 	}
 	if r.Device != "" {
 		facts = append(facts, fact{"device", term.Clean(r.Device)})

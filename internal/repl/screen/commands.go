@@ -128,7 +128,7 @@ const longestCopy = 74_000
 // another machine.
 func (s *screen) copyText(what, text string) tea.Cmd {
 	if len(text) > longestCopy {
-		return s.showHint(fmt.Sprintf("%s is too large for the terminal's clipboard: %s; the limit is %s", what, show.Bytes(len(text)), show.Bytes(longestCopy)))
+		return s.showHint(fmt.Sprintf("%s is too large for the terminal's clipboard: %s; the limit is %s", what, term.Bytes(int64(len(text))), term.Bytes(longestCopy)))
 	}
 	s.tty.writeSequence(ansi.SetClipboard(ansi.SystemClipboard, text))
 	return s.showHint("copied " + what + ", " + show.Counted(len(lettersOf(text)), "letter"))

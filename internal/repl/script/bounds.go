@@ -7,7 +7,7 @@ import (
 
 	"github.com/dop251/goja"
 
-	"github.com/towerkit/tower/internal/repl/show"
+	"github.com/towerkit/tower/internal/repl/term"
 )
 
 // maxMemory is the most bytes that the console may hold while code runs.
@@ -18,7 +18,7 @@ type MemoryError struct{ Limit uint64 }
 
 // Error says how much the code may use.
 func (e *MemoryError) Error() string {
-	return "the code uses more than " + show.Bytes(int(e.Limit)) + " of memory"
+	return "the code uses more than " + term.Bytes(int64(e.Limit)) + " of memory"
 }
 
 // BoundMemory returns a context for running code. It ends with a [*MemoryError] when the

@@ -31,7 +31,7 @@ func (e *Evaluator) readFile(call goja.FunctionCall) goja.Value {
 	}
 	info, err := os.Stat(name)
 	if err == nil && (!info.Mode().IsRegular() || info.Size() > maxFile) {
-		err = fmt.Errorf("%s is not a file of at most %s", name, show.Bytes(maxFile))
+		err = fmt.Errorf("%s is not a file of at most %s", name, term.Bytes(maxFile))
 	}
 	var text []byte
 	if err == nil {
@@ -69,7 +69,7 @@ func (e *Evaluator) writeFile(call goja.FunctionCall) goja.Value {
 	if err != nil {
 		e.throw(&show.Failure{Message: term.Clean(err.Error())})
 	}
-	return e.prose("wrote " + show.Bytes(len(text)) + " to " + term.Clean(name))
+	return e.prose("wrote " + term.Bytes(int64(len(text))) + " to " + term.Clean(name))
 }
 
 // createFile writes a file that does not exist yet, even since it was looked for.

@@ -36,19 +36,6 @@ func Duration(micros int64) string {
 	return fmt.Sprintf("%.1f s", float64(micros)/1e6)
 }
 
-// Bytes formats a number of bytes.
-func Bytes(n int) string {
-	switch {
-	case n < 1<<10:
-		return fmt.Sprintf("%d B", n)
-	case n < 1<<20:
-		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
-	case n < 1<<30:
-		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
-	}
-	return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
-}
-
 // Elapsed formats the time since something happened.
 func Elapsed(d time.Duration) string {
 	switch {
