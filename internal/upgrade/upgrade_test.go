@@ -74,12 +74,14 @@ func newTower(t *testing.T, old bool) tree {
 	if old {
 		return tree{
 			"go.mod": "module " + towerModule + "\n\ngo 1.24\n", "tower.go": "package tower\n\nfunc Hello() {}\n\nfunc Old() {}\n",
+			"LICENSE": "", "internal/client/LICENSE": "", "go.sum": "",
 			"CHANGELOG.md":          "# Changelog\n\n## Unreleased\n\n### Added\n\n- The first thing,\n  in two lines.\n",
 			"internal/wire/wire.go": "package wire\n\nconst Version = 1\n", "internal/store/open.go": "package store\n\nconst format = \"1\"\n", "gone.go": "package tower\n",
 		}
 	}
 	return tree{
 		"go.mod": "module " + towerModule + "\n\ngo 1.25\n\nrequire " + text.Path + " " + text.Version + "\n", "go.sum": sums(t), "tower.go": "package tower\n\nfunc Hello() {}\n",
+		"LICENSE": "", "internal/client/LICENSE": "",
 		"CHANGELOG.md":          "# Changelog\n\n## Unreleased\n\n### Added\n\n- The second thing.\n- The first thing,\n  in two lines.\n\n### Internal\n\n- Nobody's business.\n",
 		"internal/wire/wire.go": "package wire\n\nconst Version = 2\n", "internal/store/open.go": "package store\n\nconst (\n\tpages = 3\n\tformat = \"2\"\n)\n", "made.go": "package tower\n",
 	}
@@ -218,7 +220,7 @@ func TestUpgradeReplacesTheCopy(t *testing.T) {
 	if err := u.Print(&said); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"- The second thing.", "the protocol: 1 → 2", "the format of the data's file: 1 → 2", "go 1.24 → 1.25, " + text.Path, "2 new, 5 changed, 1 gone",
+	for _, want := range []string{"- The second thing.", "the protocol: 1 → 2", "the format of the data's file: 1 → 2", "go 1.24 → 1.25, " + text.Path, "1 new, 6 changed, 1 gone",
 		"update  openapi.json", "tower db backup", "No other file was touched."} {
 		if !strings.Contains(said.String(), want) {
 			t.Errorf("it does not say %q:\n%s", want, &said)

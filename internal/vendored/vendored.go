@@ -52,9 +52,10 @@ func Make(source, folder string) (c *Copy, err error) {
 		return nil, fmt.Errorf("copy tower: %w", err)
 	}
 	c = &Copy{Folder: made, target: target, old: made + ".old"}
+	unfinished := c // c is nil when an error is returned
 	defer func() {
 		if err != nil {
-			err = errors.Join(fmt.Errorf("copy tower: %w", err), c.Discard())
+			err = errors.Join(fmt.Errorf("copy tower: %w", err), unfinished.Discard())
 		}
 	}()
 	if err := os.Chmod(made, 0o755); err != nil {
