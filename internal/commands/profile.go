@@ -14,6 +14,7 @@ import (
 
 	"github.com/towerkit/tower/internal/cli"
 	"github.com/towerkit/tower/internal/repl/control"
+	"github.com/towerkit/tower/internal/repl/term"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -94,6 +95,6 @@ func (c *Choice) profile(cmd *cobra.Command, kind, path string, during time.Dura
 	if err = errors.Join(err, file.Close()); err != nil {
 		return errors.Join(err, os.Remove(path))
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s; read it with: go tool pprof %s\n", path, cli.ByteSize(int64(len(profile))), path)
+	fmt.Fprintf(cmd.OutOrStdout(), "%s: %s; read it with: go tool pprof %s\n", path, term.Bytes(int64(len(profile))), path)
 	return nil
 }
