@@ -108,23 +108,21 @@ func (s *Store) takeTurn(g *group) error {
 		return err
 	}
 	defer turn.End()
-	btx, err := s.begin(true)
-	if err != nil {
-		return err
-	}
-	defer btx.Rollback()
-	b, err := s.newBatch(btx)
-	if err != nil {
-		return err
-	}
-	if err := b.takeIn(tail); err != nil {
-		return err
-	}
-	if g.sent != nil && slices.ContainsFunc(tail, func(e Entry) bool { return e.Tag == g.sent[0].Tag }) {
-		return b.commit() // the group was appended
-	}
+	return s.inBatch(func(b *batch) error {
+		if err := b.takeIn(tail); err != nil {
+			return err
+		}
+		if g.sent != nil && slices.ContainsFunc(tail, func(e Entry) bool { return e.Tag == g.sent[0].Tag }) {
+			return b.commit() // the group was appended
+		}
+		return b.append(turn, g)
+	})
+}
+
+// append applies the group, and appends it to the log.
+func (b *batch) append(turn Turn, g *group) error {
 	g.sent = nil
-	s.gather(g)
+	b.store.gather(g)
 	own := len(b.commits)
 	if err := b.applyAll(g); err != nil {
 		return err
@@ -134,19 +132,22 @@ func (s *Store) takeTurn(g *group) error {
 	}
 	commits, calls := b.appended(g, b.commits[own:]), b.answered(g)
 	if len(commits)+len(calls) > 0 {
-		if err = turn.Append(context.Background(), commits, calls); errors.Is(err, ErrUnknown) {
-			g.sent = commits
+		if err := turn.Append(context.Background(), commits, calls); err != nil {
+			if errors.Is(err, ErrUnknown) {
+				g.sent = commits
+			}
+			return err
 		}
 	}
-	if err != nil || len(b.commits)+len(calls) == 0 {
-		return err
-	}
-	if err := b.commit(); err != nil && len(commits) > 0 {
-		s.following.err.Store(&err) // the log has the commits: the file takes them in later
+	if len(b.commits)+len(calls) == 0 {
 		return nil
-	} else {
-		return err
 	}
+	err := b.commit()
+	if err != nil && len(commits) > 0 {
+		b.store.following.err.Store(&err) // the log has the commits: the file takes them in later
+		return nil
+	}
+	return err
 }
 
 // appended returns the commits that the batch has made of the group, as the log takes them.
@@ -252,29 +253,18 @@ func (s *Store) follow() error {
 			if err != nil || len(tail) == 0 {
 				return err
 			}
-			if err := s.takeInTail(tail); err != nil {
+			if err := s.inBatch(func(b *batch) error {
+				if err := b.takeIn(tail); err != nil {
+					return err
+				}
+				return b.commit()
+			}); err != nil {
 				return err
 			}
 		}
 	})
 	s.following.err.Store(&err)
 	return err
-}
-
-func (s *Store) takeInTail(tail []Entry) error {
-	btx, err := s.begin(true)
-	if err != nil {
-		return err
-	}
-	defer btx.Rollback()
-	b, err := s.newBatch(btx)
-	if err != nil {
-		return err
-	}
-	if err := b.takeIn(tail); err != nil {
-		return err
-	}
-	return b.commit()
 }
 
 // Following returns why the store does not have the newest commits of the log that it

@@ -9,7 +9,6 @@ import (
 
 	"github.com/towerkit/tower/internal/layers"
 	"github.com/towerkit/tower/internal/record"
-	bolt "go.etcd.io/bbolt"
 )
 
 const (
@@ -95,10 +94,10 @@ func (s *Store) write() {
 			s.writeGroup(p)
 			continue
 		case <-wake:
-			s.follow()
+			_ = s.follow() // [Store.Following] has the error
 			continue
 		case <-look:
-			s.follow()
+			_ = s.follow()
 			continue
 		case asked := <-s.following.asked:
 			asked <- s.follow()
@@ -159,23 +158,16 @@ func (s *Store) writeGroup(all ...*pending) {
 
 // writeFile commits the group to the file, which has the only log.
 func (s *Store) writeFile(g *group) error {
-	btx, err := s.begin(true)
-	if err != nil {
-		return err
-	}
-	defer btx.Rollback()
-	s.gather(g)
-	b, err := s.newBatch(btx)
-	if err != nil {
-		return err
-	}
-	if err := b.applyAll(g); err != nil || len(b.commits)+len(g.calls) == 0 {
-		return err
-	}
-	if err := b.putAnswers(g.calls); err != nil {
-		return err
-	}
-	return b.commit()
+	return s.inBatch(func(b *batch) error {
+		s.gather(g)
+		if err := b.applyAll(g); err != nil || len(b.commits)+len(g.calls) == 0 {
+			return err
+		}
+		if err := b.putAnswers(g.calls); err != nil {
+			return err
+		}
+		return b.commit()
+	})
 }
 
 // gather adds waiting transactions to the group.
@@ -190,20 +182,33 @@ func (s *Store) gather(g *group) {
 	}
 }
 
-// newBatch begins a batch. If commits reached the file although writing them returned an
-// error, it publishes them.
-func (s *Store) newBatch(btx *bolt.Tx) (*batch, error) {
+// inBatch calls fn with a new batch, which has no effect unless fn commits it.
+func (s *Store) inBatch(fn func(*batch) error) error {
+	btx, err := s.begin(true)
+	if err != nil {
+		return err
+	}
+	defer btx.Rollback()
 	b := &batch{store: s, btx: btx, head: readHead(btx)}
 	b.since = b.head.seq
-	newest := s.ring.newest()
+	if err := b.catchUp(); err != nil {
+		return err
+	}
+	return fn(b)
+}
+
+// catchUp publishes commits that reached the file although writing them returned an
+// error.
+func (b *batch) catchUp() error {
+	newest := b.store.ring.newest()
 	if b.head.seq == newest {
-		return b, nil
+		return nil
 	}
-	commits, err := s.readLog(btx, newest+1, b.head.seq, math.MaxInt)
+	commits, err := b.store.readLog(b.btx, newest+1, b.head.seq, math.MaxInt)
 	if err == nil {
-		s.ring.publish(commits, logStart(btx, b.head))
+		b.store.ring.publish(commits, logStart(b.btx, b.head))
 	}
-	return b, err
+	return err
 }
 
 // applyAll applies the transactions of the group that pass their checks.
