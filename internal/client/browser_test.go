@@ -26,7 +26,7 @@ type outcome struct {
 var transports = []string{"socket", "stream", "poll"}
 
 // perTransport has the suites that run once over each transport.
-var perTransport = map[string]bool{"conformance": true, "forms": true, "frames": true, "page": true, "queue": true, "region": true, "shared": true, "store": true, "writes": true}
+var perTransport = map[string]bool{"conformance": true, "forms": true, "frames": true, "page": true, "queue": true, "reconnect": true, "region": true, "shared": true, "store": true, "writes": true}
 
 // TestInBrowser runs each file of test/*.test.ts in a page of its own, in a real
 // browser. The page scripts the server that it connects to.

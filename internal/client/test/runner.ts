@@ -127,3 +127,13 @@ export function random(seed = Number(new URLSearchParams(location.search).get("s
     return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
   };
 }
+
+/** Returns the error that a promise rejects with. */
+export async function rejection(promise: Promise<unknown>): Promise<Error & { code?: string }> {
+  try {
+    await promise;
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error("it did not reject");
+}

@@ -1,6 +1,6 @@
 import { connect } from "../src/store/connect";
-import { after, equal, ok, takeReported, test } from "./runner";
-import { accept, applied, newStore, online, refuse, refused, state, ticket, transport, type Link, type Received } from "./server";
+import { after, equal, ok, rejection, takeReported, test } from "./runner";
+import { accept, applied, newStore, online, state, ticket, transport, type Link, type Received } from "./server";
 
 interface Post {
   id: string;
@@ -24,15 +24,6 @@ function enters(seq: number, cursor: number, ...list: string[]): object {
     posts: list.map(id => post(id)),
     cursors: { [cursor]: { enter: list.map(id => ({ id, after: "" })) } },
   };
-}
-
-async function rejection(promise: Promise<unknown>): Promise<Error & { code?: string }> {
-  try {
-    await promise;
-  } catch (error) {
-    return error as Error;
-  }
-  throw new Error("it did not reject");
 }
 
 test("the state follows the connection", async () => {
@@ -563,23 +554,6 @@ test("a rejected session fails the call", async () => {
   equal((await signedIn).code, "session");
 });
 
-test("it reconnects immediately when the network or the reader returns", async () => {
-  const random = Math.random;
-  after(() => (Math.random = random));
-  const { store, link } = await online();
-  Math.random = () => 1e6; // a regular retry would be too late for this test
-  let next = link;
-  const wake = { online: () => window.dispatchEvent(new Event("online")), visible: () => document.dispatchEvent(new Event("visibilitychange")) };
-  for (const event of [wake.online, wake.visible]) {
-    next.drop();
-    await state(store, ({ online }) => !online);
-    event();
-    next = await accept();
-    await next.greet();
-    await state(store, ({ online }) => online);
-  }
-});
-
 test("what the server refuses for a while is sent again no earlier than it says", async () => {
   const { setTimeout } = window;
   after(() => (window.setTimeout = setTimeout));
@@ -621,64 +595,6 @@ test("what the server refuses for a while is sent again no earlier than it says"
   await back.greet();
   await state(store, ({ online }) => online);
   equal(waits.length, 4);
-});
-
-test("retries wait longer and longer, with jitter", async () => {
-  const { setTimeout } = window;
-  const random = Math.random;
-  after(() => {
-    window.setTimeout = setTimeout;
-    Math.random = random;
-  });
-  const waits: number[] = [];
-  Math.random = () => 0.5;
-  const { store, link } = await online();
-  window.setTimeout = ((run: () => void, ms: number) => {
-    if (0 < ms && ms < 10_000) waits.push(ms);
-    return setTimeout(run, ms < 10_000 ? 0 : ms);
-  }) as typeof window.setTimeout;
-  await refuse(true);
-  link.drop();
-  while (waits.length < 9) await refused();
-  equal(waits.slice(0, 9), [50, 100, 200, 400, 800, 1600, 3200, 5000, 5000]);
-  await refuse(false);
-  const back = await accept();
-  await back.greet();
-  await state(store, ({ online }) => online);
-  waits.length = 0;
-
-  back.close(1012, "restart");
-  const restarted = await accept();
-  equal(waits, [50], "a restart resets the delay");
-  await restarted.greet();
-  restarted.close(1008, "too many connections");
-  await accept();
-  equal(waits, [50, 100], "a client that is closed each time waits longer");
-});
-
-test("a silent server is dropped", async () => {
-  const { setTimeout } = window;
-  after(() => (window.setTimeout = setTimeout));
-  window.setTimeout = ((run: () => void, ms: number) => setTimeout(run, ms === 10_000 ? 50 : ms)) as typeof window.setTimeout;
-  const store = await newStore();
-  const silent = await accept();
-  await silent.ended;
-  window.setTimeout = setTimeout;
-  equal(store.state.closed?.reason, "the server did not answer");
-  await (await accept()).greet();
-  await state(store, ({ online }) => online);
-});
-
-test("it does not reconnect if the server has another version", async () => {
-  const store = await newStore();
-  const waiting = rejection(store.call("POST /posts"));
-  const link = await accept();
-  await link.next();
-  link.close(1002, "unsupported version 1: reload the page");
-  equal((await waiting).code, "closed");
-  ok(store.ended, "the store has ended");
-  equal(store.state.closed, { code: 1002, reason: "unsupported version 1: reload the page" });
-  equal((await rejection(store.call("POST /posts"))).code, "closed");
 });
 
 test("connect returns one store for equal options", () => {
