@@ -113,7 +113,7 @@ func articlesConfig(data string, newer bool) tower.Config {
 	r := tower.NewRouter(func(_ context.Context, c *tower.Connection) (*articleSession, error) { return &articleSession{c}, nil })
 	config := tower.Config{Name: "articles", Env: "production", Data: data, Routes: r, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})), Quiet: true}
 	if newer {
-		config.Models, config.Migrations = []tower.AnyModel{newArticles}, articleMigrations()
+		config.Models, config.Migrations = []tower.AnyModel{newArticles, writers}, articleMigrations()
 		mounted := tower.Mount(r, "articles", func(s *articleSession) *headlines { return &headlines{s} })
 		tower.Cursor(mounted, "top", (*headlines).Top)
 		tower.Cursor(mounted, "by", (*headlines).By)

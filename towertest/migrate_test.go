@@ -36,20 +36,26 @@ type (
 	}
 	newArticle struct {
 		tower.Record
-		Headline string `json:"headline" tower:"index"`
-		Views    int    `json:"views" tower:"index"`
-		First    string `json:"first" tower:"private"`
-		Last     string `json:"last" tower:"index"`
-		Slug     string `json:"slug" tower:"unique"`
+		Headline string   `json:"headline" tower:"index"`
+		Views    int      `json:"views" tower:"index"`
+		First    string   `json:"first" tower:"private"`
+		Last     string   `json:"last" tower:"index"`
+		WriterID tower.ID `json:"writerId" tower:"ref=writers,index"`
+		Slug     string   `json:"slug" tower:"unique"`
+	}
+	writer struct {
+		tower.Record
+		Name string `json:"name" tower:"unique"`
 	}
 )
 
 var (
 	oldArticles = tower.NewModel[oldArticle]("articles")
 	newArticles = tower.NewModel[newArticle]("articles")
+	writers     = tower.NewModel[writer]("writers")
 )
 
-// migrated returns what the migrations make of an article: the naive run.
+// migrated returns what the migrations make of an article, but for its writer: the naive run.
 func migrated(a *oldArticle) newArticle {
 	views, _ := strconv.Atoi(a.Views)
 	first, last, _ := strings.Cut(a.Author, " ")
@@ -87,7 +93,15 @@ func articleMigrations() []tower.Migration {
 				first, last, _ := strings.Cut(author, " ")
 				return errors.Join(a.Set("first", first), a.Set("last", last))
 			}),
-			tower.Drop("articles", "author"),
+			tower.Split("articles", "writers", func(a *tower.StoredRecord, make func(string) *tower.StoredRecord) error {
+				var author string
+				if found, err := a.Get("author", &author); !found {
+					return err
+				}
+				w := make(author)
+				a.Drop("author")
+				return errors.Join(w.Set("name", author), a.Set("writerId", w.ID()))
+			}),
 			tower.Drop("articles", "draft"),
 			tower.Fill("articles", "slug", func(a *tower.StoredRecord) (string, error) {
 				var title string
@@ -143,13 +157,13 @@ func TestAKilledMigration(t *testing.T) {
 	prepared := time.Since(began)
 	r.pause()
 	r.judge()
-	want := map[tower.ID]newArticle{}
+	want, authors := map[tower.ID]newArticle{}, map[tower.ID]string{}
 	all, err := oldArticles.All().Records(t.Context(), app)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, a := range all {
-		want[a.ID] = migrated(a)
+		want[a.ID], authors[a.ID] = migrated(a), a.Author
 	}
 	end()
 	r.close()
@@ -164,10 +178,20 @@ func TestAKilledMigration(t *testing.T) {
 	if err != nil || len(got) != len(want) {
 		t.Fatalf("%d records, not %d: %v", len(got), len(want), err)
 	}
+	names := writerNames(t, app)
 	for _, a := range got {
-		if *a != want[a.ID] {
-			t.Errorf("%+v, not %+v", *a, want[a.ID])
+		wanted := want[a.ID]
+		wanted.WriterID = a.WriterID
+		if *a != wanted || names[a.WriterID] != authors[a.ID] {
+			t.Errorf("%+v of %s, not %+v of %s", *a, names[a.WriterID], wanted, authors[a.ID])
 		}
+	}
+	used := map[string]bool{}
+	for _, name := range authors {
+		used[name] = true
+	}
+	if len(names) != len(used) {
+		t.Errorf("%d writers were made, not %d", len(names), len(used))
 	}
 	if err := server.AppOf(app.App).Store().Check(t.Context()); err != nil {
 		t.Error(err)
@@ -184,6 +208,20 @@ func TestAKilledMigration(t *testing.T) {
 	r.close()
 	t.Logf("%d records, %d clients; killed %d times beside the older build in %s, and %d times without it; it opened in %s at last; %d writes, the slowest took %s; at most %d MB of memory; the file has %d MB",
 		len(got), clients, kills, prepared.Round(time.Millisecond), m.killedAlone, opened.Round(time.Millisecond), r.writes.Load(), time.Duration(r.slowest.Load()), m.memory>>10, info.Size()>>20)
+}
+
+// writerNames returns the names of all writers.
+func writerNames(t *testing.T, app *App) map[tower.ID]string {
+	t.Helper()
+	all, err := writers.All().Records(t.Context(), app)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[tower.ID]string{}
+	for _, w := range all {
+		names[w.ID] = w.Name
+	}
+	return names
 }
 
 // A migrating runs migrations in processes that it kills.
