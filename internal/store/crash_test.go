@@ -183,7 +183,7 @@ func killWriter(t *testing.T, path string, after, times int, acknowledged map[in
 		t.Fatal(err)
 	}
 	lines := bufio.NewScanner(stdout)
-	for n := 0; lines.Scan(); n++ {
+	for n := 0; lines.Scan(); {
 		if lines.Text() == "compacted" {
 			compacted++
 			continue
@@ -198,6 +198,7 @@ func killWriter(t *testing.T, path string, after, times int, acknowledged map[in
 				t.Fatal(err)
 			}
 		}
+		n++
 	}
 	var exit *exec.ExitError
 	if err := writer.Wait(); !errors.As(err, &exit) || exit.Exited() {

@@ -238,7 +238,7 @@ func TestWhatTookNoEffectIsNotRemembered(t *testing.T) {
 			t.Errorf("another request: %s", answer)
 		}
 	}
-	if answer := socket.ask(callWith("k", "POST /entries", "a")); !strings.Contains(answer, `"status":400`) || !strings.Contains(answer, "use a ULID such as") {
+	if answer := socket.ask(callWith("k", "POST /entries", "a")); !strings.Contains(answer, `"status":400`) || !strings.Contains(answer, "use a new ULID for each call") {
 		t.Errorf("a bad key: %s", answer)
 	}
 	l.count(1)
