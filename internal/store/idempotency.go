@@ -254,15 +254,19 @@ func (b *batch) checkAttempt(o *Attempt) error {
 
 // claim stores the key of a run, unless an earlier commit of the run has done so.
 func (b *batch) claim(o *Attempt, c *Commit) error {
-	keys := b.store.bucket(b.btx, keysBucket)
-	if keys.Get([]byte(o.key)) != nil {
+	if b.btx.Bucket(keysBucket).Get([]byte(o.key)) != nil {
 		return nil
 	}
-	if err := keys.Put([]byte(o.key), o.entry(c.Seq)); err != nil {
+	return b.putCall(c, []byte(o.key), o.entry(c.Seq))
+}
+
+// putCall stores a call under its key, and the key under the call's first commit.
+func (b *batch) putCall(c *Commit, key, call []byte) error {
+	if err := b.store.bucket(b.btx, keysBucket).Put(key, call); err != nil {
 		return err
 	}
 	age := binary.BigEndian.AppendUint64(nil, uint64(c.At.UnixMicro()))
-	return b.bucket(agesBucket, appendFill).Put(seqKey(c.Seq), append(age, o.key...))
+	return b.bucket(agesBucket, appendFill).Put(seqKey(c.Seq), append(age, key...))
 }
 
 // putAnswers stores answers with their keys.

@@ -221,8 +221,7 @@ func (b *batch) takeInOne(e *Entry) error {
 	}
 	err = b.move(moves)
 	if err == nil && len(e.Key) > 0 {
-		age := append(bytes.Clone(data[:8]), e.Key...)
-		err = errors.Join(b.store.bucket(b.btx, keysBucket).Put(e.Key, e.Call), b.bucket(agesBucket, appendFill).Put(seqKey(e.Seq), age))
+		err = b.putCall(&c, e.Key, e.Call)
 	}
 	b.head.seq, b.newest = c.Seq, c.At
 	b.head.bytes += uint64(len(data))
