@@ -32,9 +32,9 @@ func newUpgrade() *cobra.Command {
 that tower shares, and write app/tower.d.ts and openapi.json anew if they are there. It
 prints what has changed in tower, what was done, and what is left to do.
 
-Before anything is replaced, the application is built and vetted with the new version, and
-started on an empty store. If one of these fails, nothing is changed. Other files are never
-touched.`,
+Before it replaces anything, tower upgrade builds and vets the application with the new
+version, and starts it on an empty store. If a step fails, nothing is changed. No other
+file is ever changed.`,
 		Example: `  tower upgrade --dry-run
   tower upgrade`,
 		Args: cli.NoArguments,

@@ -63,7 +63,7 @@ func newStore(t *testing.T) *store.Store {
 
 var texts = []string{"", "a", "a,b", `"q"`, "x\r\ny", "\r", "日本", "null", "12", "[1]", "=1+1", " ", "\u2028", `\`}
 
-// fill creates random records, of which users may refer to later ones.
+// fill creates random records. A user may refer to a later user.
 func fill(t *testing.T, s *store.Store, rng *rand.Rand, n int) {
 	t.Helper()
 	text := func() string { return texts[rng.IntN(len(texts))] + texts[rng.IntN(len(texts))] }

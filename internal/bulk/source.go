@@ -130,7 +130,7 @@ func (c *countingReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// lines are rows of which each is an object of JSON in a line.
+// lines reads rows from a file that has one JSON object per line.
 type lines struct {
 	r    *bufio.Reader
 	line int

@@ -21,7 +21,7 @@ func Named(cmd *cobra.Command, text string) string {
 	return regexp.MustCompile(`\btower (`+strings.Join(names, "|")+`)\b`).ReplaceAllString(text, root.Name()+" $1")
 }
 
-// nameCommands names the program in the texts of a command and of those below.
+// nameCommands puts the name of the program into the texts of a command and its subcommands.
 func nameCommands(cmd *cobra.Command) {
 	cmd.Long, cmd.Example = Named(cmd, cmd.Long), Named(cmd, cmd.Example)
 	for _, command := range cmd.Commands() {

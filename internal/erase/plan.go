@@ -86,8 +86,8 @@ func NewPlan(ctx context.Context, s *store.Store, k record.Key, o Options) (*Pla
 	return p, blocked(ctx, s, b)
 }
 
-// blocked returns a [*BlockedError] if a reference refuses the deletion, cannot be emptied, or if a
-// record that stays has an id of those that are deleted elsewhere than in a reference.
+// blocked returns a [*BlockedError] if a reference refuses the deletion or cannot be emptied, or if
+// a remaining record holds the id of a deleted one in a field that is no reference.
 func blocked(ctx context.Context, s *store.Store, b store.Belongings) error {
 	e := &BlockedError{}
 	add := func(format string, args ...any) {

@@ -180,7 +180,7 @@ func (t *table) make(row *store.Row, to *table, raw *record.Raw) error {
 	return nil
 }
 
-// index fills in the entries of rows, and of those that are made of them.
+// index adds the index entries of rows, and of the rows that a split made from them.
 func (t *table) index(rows []store.Row) {
 	t.Index(rows)
 	for i := range rows {
