@@ -147,13 +147,19 @@ type readers struct {
 	slowest atomic.Int64 // write, in nanoseconds
 
 	gate    sync.RWMutex // locked while nobody writes
-	stopped atomic.Bool
+	stopped chan struct{}
+	stop    func()
 	running sync.WaitGroup
 }
 
+// thinking is how long a client waits on average before its next step, for each client that there
+// is: so that together they take about a hundred steps a second, and leave the processors to what is tested.
+const thinking = 10 * time.Millisecond
+
 func newReaders(t *testing.T, app *App, n int, seed uint64) *readers {
 	t.Helper()
-	r := &readers{t: t, app: app}
+	r := &readers{t: t, app: app, stopped: make(chan struct{})}
+	r.stop = sync.OnceFunc(func() { close(r.stopped) })
 	for i := range n {
 		r.random = append(r.random, rand.New(rand.NewPCG(seed, uint64(i)+1)))
 		client := app.Connect(t, "")
@@ -162,12 +168,22 @@ func newReaders(t *testing.T, app *App, n int, seed uint64) *readers {
 	}
 	for i := range r.clients {
 		r.running.Go(func() {
-			for !r.stopped.Load() && r.step(i) {
+			for r.think(i) && r.step(i) {
 			}
 		})
 	}
 	t.Cleanup(r.close)
 	return r
+}
+
+// think returns after a while; false if the clients are to stop.
+func (r *readers) think(i int) bool {
+	select {
+	case <-time.After(time.Duration(r.random[i].Int64N(int64(2 * thinking * time.Duration(len(r.clients)))))):
+		return true
+	case <-r.stopped:
+		return false
+	}
 }
 
 // step has a client read, or write a record of one of its lists.
@@ -207,7 +223,7 @@ func (r *readers) accepts(a Answer) bool {
 
 // pause has all clients end what they do, for good.
 func (r *readers) pause() {
-	r.stopped.Store(true)
+	r.stop()
 	r.running.Wait()
 }
 
