@@ -21,6 +21,7 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"github.com/towerkit/tower/internal/archive"
+	"github.com/towerkit/tower/internal/erase"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/systemtest/freeport"
@@ -132,9 +133,9 @@ type note struct {
 	Title string `json:"title"`
 }
 
-// A store is restored from a bucket as from a folder.
-func TestRestoreFromABucket(t *testing.T) {
-	place := open(t, "s3://backups/notes?endpoint="+startServer(t))
+// archived makes a store whose commits, a note each with the titles 0 to 29, are in the bucket.
+func archived(t *testing.T, place archive.Place) (*store.Store, *archive.Archiver) {
+	t.Helper()
 	notes, err := record.NewModel("notes", &note{})
 	if err != nil {
 		t.Fatal(err)
@@ -143,7 +144,7 @@ func TestRestoreFromABucket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
+	t.Cleanup(func() { _ = s.Close() })
 	ctx, cancel := context.WithCancel(t.Context())
 	archiver := archive.New(s, place, archive.Options{App: "notes", Interval: time.Millisecond, Folder: t.TempDir()})
 	ended := make(chan struct{})
@@ -168,6 +169,13 @@ func TestRestoreFromABucket(t *testing.T) {
 	if status := archiver.Status(); status.Seq != 30 || status.Error != "" {
 		t.Fatalf("%+v", status)
 	}
+	return s, archiver
+}
+
+// A store is restored from a bucket as from a folder.
+func TestRestoreFromABucket(t *testing.T) {
+	place := open(t, "s3://backups/notes?endpoint="+startServer(t))
+	s, _ := archived(t, place)
 	for _, seq := range []uint64{1, 17, 30} {
 		path := filepath.Join(t.TempDir(), "restored.db")
 		restored, err := archive.Restore(t.Context(), place, archive.Point{Seq: seq}, path, func(string, int64, int64) {})
@@ -186,6 +194,58 @@ func TestRestoreFromABucket(t *testing.T) {
 		if err := errors.Join(err, file.Close()); err != nil || got != want {
 			t.Errorf("commit %d: %s, want %s: %v", seq, got, want, err)
 		}
+	}
+}
+
+// A record is erased from a bucket as from a folder: no file that is left has it, and the bucket
+// restores all others.
+func TestEraseFromABucket(t *testing.T) {
+	place := open(t, "s3://backups/notes?endpoint="+startServer(t))
+	s, archiver := archived(t, place)
+	var erased record.ID
+	err := s.View(t.Context(), func(snap *store.Snapshot) error {
+		return snap.Scan(s.Model("notes"), store.Range{}, func(image *record.Image) bool {
+			erased = image.ID
+			return false
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := place.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	proof, err := erase.Run(t.Context(), s, record.Key{Model: s.Model("notes"), ID: erased}, erase.Options{By: "test", App: "notes", Folder: folder,
+		Data: filepath.Join(folder, "test.db"), Archive: archiver, Delivered: func(context.Context, uint64) error { return nil }, Step: func(string) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := place.List(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range after {
+		if slices.Contains(before, name) {
+			t.Errorf("%s, which was written before, is left", name)
+		}
+	}
+	if proof.IDs != 1 || proof.Files < 1 || len(before) < 2 || len(after) != 1 {
+		t.Errorf("%+v; there were %q, and are %q", proof, before, after)
+	}
+	found := 0
+	err = archiver.Search(t.Context(), func(_ string, content io.Reader) error {
+		text, err := io.ReadAll(content)
+		found += bytes.Count(text, []byte(erased))
+		return err
+	})
+	if err != nil || found > 0 {
+		t.Errorf("the id is in the bucket %d times: %v", found, err)
+	}
+	path := filepath.Join(t.TempDir(), "restored.db")
+	if restored, err := archive.Restore(t.Context(), place, archive.Point{}, path, func(string, int64, int64) {}); err != nil || restored.Seq != s.Seq() {
+		t.Errorf("%+v, %v", restored, err)
 	}
 }
 
