@@ -45,6 +45,7 @@ var rooms = []room{
 	{"internal/layers", nil, "collections know nothing of what they hold", []string{"net", bbolt}},
 	{"internal/store", []string{"internal/layers", "internal/private", "internal/record"}, "the store knows no queries and no requests", []string{"net/http", melody}},
 	{"internal/store/storetest", []string{"internal/record", "internal/store"}, "what a log must be is known without its engine", []string{"net/http", melody}},
+	{"internal/postgres", []string{"internal/record", "internal/store"}, "a log is kept without an application", []string{melody}},
 	{"internal/archive", []string{"internal/record", "internal/store"}, "a store is copied and restored without its models", []string{"net/http", melody}},
 	{"internal/archive/bucket", []string{"internal/archive"}, "a bucket knows names and bytes", []string{melody}},
 	{"s3", []string{"", "internal/archive/bucket"}, "an application that needs no bucket links none", nil},

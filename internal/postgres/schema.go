@@ -1,0 +1,108 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/towerkit/tower/internal/record"
+)
+
+// format is the version of the tables in the schema tower.
+const format = 1
+
+// tables are those of an empty database. The rows of commits are not compressed again and
+// again as they are read.
+const tables = `
+CREATE SCHEMA tower;
+CREATE TABLE tower.turn (
+	one int PRIMARY KEY CHECK (one = 1),
+	epoch text NOT NULL,
+	format int NOT NULL
+);
+COMMENT ON TABLE tower.turn IS 'One row, which a node locks while it writes. It is never updated.';
+CREATE TABLE tower.commits (
+	seq bigint PRIMARY KEY,
+	at timestamptz NOT NULL,
+	tag bigint NOT NULL,
+	data bytea NOT NULL,
+	key bytea,
+	call bytea
+);
+COMMENT ON TABLE tower.commits IS 'The newest commits, which all nodes follow.';
+CREATE INDEX ON tower.commits (at);
+CREATE TABLE tower.calls (
+	key bytea PRIMARY KEY,
+	call bytea NOT NULL,
+	at timestamptz NOT NULL
+);
+COMMENT ON TABLE tower.calls IS 'Calls that took effect, and their answers.';
+CREATE INDEX ON tower.calls (at);
+CREATE TABLE tower.secrets (
+	name text PRIMARY KEY,
+	secret bytea NOT NULL
+);
+COMMENT ON TABLE tower.secrets IS 'What all nodes must know and nobody else.';
+REVOKE ALL ON tower.secrets FROM PUBLIC;
+CREATE TABLE tower.records (
+	model text COLLATE "C",
+	id text COLLATE "C",
+	version bigint NOT NULL,
+	public bytea NOT NULL,
+	private bytea,
+	PRIMARY KEY (model, id)
+);
+COMMENT ON TABLE tower.records IS 'Records as they are now.';
+`
+
+// alone is a lock of this database for those who make the tables.
+const alone = "SELECT pg_advisory_xact_lock(8390879)"
+
+// Begin makes the tables in an empty database. It returns the epoch of the history that they
+// have.
+func (l *Log) Begin(ctx context.Context, models []*record.Model) (epoch string, err error) {
+	conn, err := l.writer.get(ctx)
+	if err == nil {
+		err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+			epoch, err = begin(ctx, tx)
+			return err
+		})
+	}
+	if err != nil {
+		return "", explain(l.writer.config, err)
+	}
+	l.joins.Go(l.trim)
+	return epoch, nil
+}
+
+func begin(ctx context.Context, tx pgx.Tx) (epoch string, err error) {
+	if _, err := tx.Exec(ctx, alone); err != nil {
+		return "", err
+	}
+	var exists bool
+	if err := tx.QueryRow(ctx, "SELECT to_regclass('tower.turn') IS NOT NULL").Scan(&exists); err != nil {
+		return "", err
+	}
+	if !exists {
+		// The simple protocol takes several statements at once.
+		if _, err := tx.Exec(ctx, tables, pgx.QueryExecModeSimpleProtocol); err != nil {
+			return "", err
+		}
+		if _, err := tx.Exec(ctx, "INSERT INTO tower.turn VALUES (1, $1, $2)", string(record.NewID()), format); err != nil {
+			return "", err
+		}
+	}
+	var found int
+	err = tx.QueryRow(ctx, "SELECT epoch, format FROM tower.turn").Scan(&epoch, &found)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return "", errors.New("the table tower.turn has no row: it was emptied by hand; restore the database from a backup")
+	case err != nil:
+		return "", err
+	case found > format:
+		return "", fmt.Errorf("the schema tower has the format %d of a newer program; this program reads %d", found, format)
+	}
+	return epoch, nil
+}
