@@ -33,7 +33,7 @@ func (l *Log) listen(ctx context.Context) (bool, error) {
 		return false, errors.Join(err, conn.Close(ctx))
 	}
 	if !arrives {
-		l.options.Logger.Warn("notifications of PostgreSQL do not arrive at this address, probably because of a pooler: commits of other nodes are seen up to 100 ms later. Give the address of the server itself as TOWER_DB_LISTEN")
+		l.options.Logger.Warn("notifications of PostgreSQL do not arrive at this address, probably because of a pooler: commits of other nodes are seen up to 100 ms later. Give it the address of the server itself to listen at")
 		return false, conn.Close(ctx)
 	}
 	l.joins.Go(func() { l.hear(conn, config) })
