@@ -3,6 +3,7 @@ package record
 import (
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -26,7 +27,8 @@ type Field struct {
 	Required bool // the field must not be zero
 	Grouped  bool // the field is part of a [Group]
 
-	Was []string // names in JSON that the field had before
+	Was    []string // names in JSON that the field had before
+	Column string   // the name that the field's column shall have in a table; "" follows from Name
 
 	offset  uintptr
 	pointer bool // the field is a pointer to its value
@@ -36,6 +38,8 @@ type Field struct {
 	groups  []string     // the groups that the tower tag names: "team+user"
 	layout  reflect.Kind // kind of the value behind the pointer, or of a list's elements
 }
+
+var columnName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 
 // What the deletion of a record does to the references that lead to it.
 const (
@@ -63,6 +67,12 @@ func (f *Field) TypeName() string {
 	}
 	return f.Kind.String()
 }
+
+// Type returns the field's Go type.
+func (f *Field) Type() reflect.Type { return f.typ }
+
+// Rules returns the field's validate tag.
+func (f *Field) Rules() string { return f.rules }
 
 // typeWithArticle returns the field's type with an indefinite article.
 func (f *Field) typeWithArticle() string {
@@ -123,13 +133,17 @@ func (f *Field) readTag(tag string) error {
 				return fmt.Errorf("field %s: was=%s does not name an earlier name of the field", f.GoName, value)
 			}
 			f.Was = append(f.Was, value)
+		case "column":
+			if f.Column = value; !columnName.MatchString(value) {
+				return fmt.Errorf("field %s: column=%s: a column's name consists of lower-case letters, digits and _, at most 63, and begins with a letter", f.GoName, value)
+			}
 		case "ref":
 			f.Ref = value
 			if f.typ != idType || value == "" {
 				return fmt.Errorf(`field %s: a reference is a tower.ID with tower:"ref=MODEL"`, f.GoName)
 			}
 		default:
-			return fmt.Errorf("field %s: tower tag %q is not one of index, unique, unique=FIELD+FIELD, private, was=FIELD, ref=MODEL, delete=refuse, delete=cascade, delete=clear", f.GoName, word)
+			return fmt.Errorf("field %s: tower tag %q is not one of index, unique, unique=FIELD+FIELD, private, was=FIELD, column=NAME, ref=MODEL, delete=refuse, delete=cascade, delete=clear", f.GoName, word)
 		}
 	}
 	switch {

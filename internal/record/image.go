@@ -164,6 +164,16 @@ func (m *Model) Freeze(record any, before *Image) (*Image, error) {
 	return image, nil
 }
 
+// Encode returns record, a *T of the model whose values have been stored before, as it is
+// stored.
+func (m *Model) Encode(record any) (public, private []byte, err error) {
+	data, err := json.Marshal(record)
+	if err != nil || !m.private {
+		return data, nil, err
+	}
+	return m.Split(data, nil)
+}
+
 // Settle sets the fields of record, the *T that image was made from, to the stored
 // values, which are not always those that it had: times have microseconds, and a nil
 // list may have become an empty one.

@@ -102,7 +102,7 @@ func TestModelsThatCannotBe(t *testing.T) {
 		{"x", &struct {
 			Record
 			T string `tower:"indexed"`
-		}{}, `field T: tower tag "indexed" is not one of index, unique, unique=FIELD+FIELD, private, was=FIELD, ref=MODEL, delete=refuse, delete=cascade, delete=clear`},
+		}{}, `field T: tower tag "indexed" is not one of index, unique, unique=FIELD+FIELD, private, was=FIELD, column=NAME, ref=MODEL, delete=refuse, delete=cascade, delete=clear`},
 		{"x", &struct {
 			Record
 			T string `tower:"ref=users"`

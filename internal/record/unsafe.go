@@ -135,6 +135,13 @@ func (f *Field) at(base unsafe.Pointer) reflect.Value {
 	return reflect.NewAt(f.typ, unsafe.Add(base, f.offset)).Elem()
 }
 
+// Place returns the field of record, which must be a *T of the model. Setting it changes the
+// record.
+func (m *Model) Place(record any, f *Field) reflect.Value {
+	base, _ := m.pointer(record)
+	return f.at(base)
+}
+
 // normalize converts the times of a field of the struct at base, which this package
 // owns, to UTC and to the precision that is stored, and -0 in floats to 0. It replaces
 // lists and pointers rather than writing through them: what they refer to belongs to the

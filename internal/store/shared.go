@@ -69,6 +69,7 @@ type Turn interface {
 type Appended struct {
 	Entry
 	Changes []Change
+	Adopted bool // another program has made the changes: the tables have them
 }
 
 // A Call is what the store keeps of a call, under its key.

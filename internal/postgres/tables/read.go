@@ -1,0 +1,163 @@
+package tables
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/store"
+)
+
+// A Querier is a connection or a transaction.
+type Querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+// readGroup is how many bytes of records are handed over at once.
+const readGroup = 1 << 20
+
+// Read calls fn with all records, some of a model at a time, in the order of their ids. The
+// bytes of the rows are fn's to keep. q must see one state of the database: a transaction
+// that is REPEATABLE READ.
+func (s *Set) Read(ctx context.Context, q Querier, fn func(model string, rows []store.Row) error) error {
+	for _, t := range s.Tables {
+		if err := t.read(ctx, q, func(rows []store.Row) error { return fn(t.Model.Name, rows) }); err != nil {
+			return fmt.Errorf("read the table %s: %w", t.Name, err)
+		}
+	}
+	return nil
+}
+
+// selectSQL reads the columns of all rows.
+func (t *Table) selectSQL() string {
+	var names []string
+	for _, c := range t.Columns {
+		names = append(names, c.codec.read(quote(c.Name)))
+	}
+	return fmt.Sprintf("SELECT %s, %s FROM %s", strings.Join(names, ", "), seqColumn, t.sql())
+}
+
+func (t *Table) read(ctx context.Context, q Querier, fn func([]store.Row) error) error {
+	exact, adopted, err := t.beside(ctx, q)
+	if err != nil {
+		return err
+	}
+	r := t.newReader()
+	var part []store.Row
+	size := 0
+	hand := func(row store.Row) error {
+		part = append(part, row)
+		if size += len(row.Public) + len(row.Private); size < readGroup {
+			return nil
+		}
+		err := fn(part)
+		part, size = nil, 0
+		return err
+	}
+	rows, err := q.Query(ctx, t.selectSQL()+" ORDER BY id")
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		row, err := r.row(rows)
+		if err != nil {
+			return err
+		}
+		for len(exact) > 0 && exact[0].ID < row.ID {
+			if err := hand(exact[0]); err != nil {
+				return err
+			}
+			exact = exact[1:]
+		}
+		if len(exact) > 0 && exact[0].ID == row.ID {
+			row, exact = exact[0], exact[1:]
+		}
+		row.Version = max(row.Version, adopted[row.ID])
+		if err := hand(row); err != nil {
+			return err
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	for _, row := range exact {
+		if err := hand(row); err != nil {
+			return err
+		}
+	}
+	if len(part) == 0 {
+		return nil
+	}
+	return fn(part)
+}
+
+// beside reads what tower keeps of the table's records in tables of its own.
+func (t *Table) beside(ctx context.Context, q Querier) (exact []store.Row, adopted map[record.ID]uint64, err error) {
+	rows, err := q.Query(ctx, "SELECT id, seq, public, private FROM tower.exact WHERE model = $1 ORDER BY id", t.Name)
+	if err != nil {
+		return nil, nil, err
+	}
+	var row store.Row
+	if _, err := pgx.ForEachRow(rows, []any{(*string)(&row.ID), &row.Version, &row.Public, &row.Private}, func() error {
+		exact = append(exact, row)
+		row = store.Row{}
+		return nil
+	}); err != nil {
+		return nil, nil, err
+	}
+	adopted = map[record.ID]uint64{}
+	rows, err = q.Query(ctx, "SELECT id, seq FROM tower.adopted WHERE model = $1", t.Name)
+	if err != nil {
+		return nil, nil, err
+	}
+	_, err = pgx.ForEachRow(rows, []any{(*string)(&row.ID), &row.Version}, func() error {
+		adopted[row.ID] = row.Version
+		return nil
+	})
+	return exact, adopted, err
+}
+
+// A reader makes records of rows.
+type reader struct {
+	table *Table
+	cells []cell
+	dests []any
+	seq   int64
+}
+
+func (t *Table) newReader() *reader {
+	r := &reader{table: t}
+	for _, c := range t.Columns {
+		cell := c.codec.cell()
+		r.cells, r.dests = append(r.cells, cell), append(r.dests, cell.dest())
+	}
+	r.dests = append(r.dests, &r.seq)
+	return r
+}
+
+func (r *reader) row(rows pgx.Rows) (store.Row, error) {
+	if err := rows.Scan(r.dests...); err != nil {
+		return store.Row{}, err
+	}
+	m := r.table.Model
+	rec := m.New()
+	var problems []error
+	for i, c := range r.table.Columns {
+		if err := r.cells[i].set(m.Place(rec, c.Field)); err != nil {
+			problems = append(problems, fmt.Errorf("column %s: %w", c.Name, err))
+		}
+	}
+	header, err := m.Header(rec)
+	if err != nil {
+		return store.Row{}, err
+	}
+	if problems != nil {
+		return store.Row{}, fmt.Errorf("row %s: %w", header.ID, errors.Join(problems...))
+	}
+	public, private, err := m.Encode(rec)
+	return store.Row{ID: header.ID, Version: uint64(r.seq), Public: public, Private: private}, err
+}
