@@ -46,6 +46,7 @@ var rooms = []room{
 	{"internal/store", []string{"internal/layers", "internal/private", "internal/record"}, "the store knows no queries and no requests", []string{"net/http", melody}},
 	{"internal/store/storetest", []string{"internal/record", "internal/store"}, "what a log must be is known without its engine", []string{"net/http", melody}},
 	{"internal/postgres", []string{"internal/record", "internal/store"}, "a log is kept without an application", []string{melody}},
+	{"internal/postgres/tables", []string{"internal/record", "internal/store"}, "a table follows from its model, without the log beside it", []string{"net/http", melody}},
 	{"internal/archive", []string{"internal/record", "internal/store"}, "a store is copied and restored without its models", []string{"net/http", melody}},
 	{"internal/archive/bucket", []string{"internal/archive"}, "a bucket knows names and bytes", []string{melody}},
 	{"s3", []string{"", "internal/archive/bucket"}, "an application that needs no bucket links none", nil},

@@ -46,26 +46,26 @@ BEGIN
 END $$;
 CREATE OR REPLACE FUNCTION tower.capture() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1 SET bytea_output = hex SET timezone = 'UTC' AS $$
-DECLARE idle boolean; some bigint; more bigint := 0;
+DECLARE idle boolean; count bigint; more bigint := 0;
 BEGIN
 	idle := NOT EXISTS (SELECT FROM tower.inbox);
 	CASE TG_OP
 	WHEN 'INSERT' THEN
 		INSERT INTO tower.inbox (model, id, fresh) SELECT TG_TABLE_NAME, f.id, to_jsonb(f) FROM fresh f;
-		GET DIAGNOSTICS some = ROW_COUNT;
+		GET DIAGNOSTICS count = ROW_COUNT;
 	WHEN 'UPDATE' THEN
 		INSERT INTO tower.inbox (model, id) SELECT TG_TABLE_NAME, g.id FROM gone g WHERE NOT EXISTS (SELECT FROM fresh f WHERE f.id = g.id);
 		GET DIAGNOSTICS more = ROW_COUNT;
 		INSERT INTO tower.inbox (model, id, fresh) SELECT TG_TABLE_NAME, f.id, to_jsonb(f) FROM fresh f;
-		GET DIAGNOSTICS some = ROW_COUNT;
+		GET DIAGNOSTICS count = ROW_COUNT;
 	WHEN 'DELETE' THEN
 		INSERT INTO tower.inbox (model, id) SELECT TG_TABLE_NAME, g.id FROM gone g;
-		GET DIAGNOSTICS some = ROW_COUNT;
+		GET DIAGNOSTICS count = ROW_COUNT;
 	ELSE
 		EXECUTE format('INSERT INTO tower.inbox (model, id) SELECT %L, id FROM %I.%I', TG_TABLE_NAME, TG_TABLE_SCHEMA, TG_TABLE_NAME);
-		GET DIAGNOSTICS some = ROW_COUNT;
+		GET DIAGNOSTICS count = ROW_COUNT;
 	END CASE;
-	IF idle AND some + more > 0 THEN
+	IF idle AND count + more > 0 THEN
 		PERFORM pg_notify('tower', '');
 	END IF;
 	RETURN NULL;
