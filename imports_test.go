@@ -145,6 +145,7 @@ var rooms = []room{
 	{"internal/systemtest/deploy", []string{"internal/deploy", "internal/release"}, "it has tests only", nil},
 	{"internal/systemtest/https", nil, "it has tests only", nil},
 	{"internal/systemtest/freeport", nil, "a port belongs to no program", nil},
+	{"internal/systemtest/netcut", nil, "bytes pass, whatever they mean", nil},
 	{"internal/systemtest/process", nil, "a program that a test starts is any program", nil},
 	{"internal/systemtest/pgtest", []string{"internal/systemtest/process"}, "a server of PostgreSQL belongs to no program", nil},
 	{"internal/systemtest/protocol", nil, "it has tests only", nil},
