@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -15,7 +16,8 @@ import (
 type link struct {
 	config *pgx.ConnConfig
 	conn   *pgx.Conn
-	away   time.Time // since when the server cannot be reached; zero if it can
+	away   time.Time   // since when the server cannot be reached; zero if it can
+	direct atomic.Bool // no pooler is in between: statements have names, so that they are parsed once
 }
 
 const (
@@ -29,6 +31,11 @@ const (
 )
 
 func (k *link) get(ctx context.Context) (*pgx.Conn, error) {
+	if k.direct.Load() && k.config.DefaultQueryExecMode != pgx.QueryExecModeCacheStatement {
+		k.drop()
+		k.config = k.config.Copy()
+		k.config.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
+	}
 	if k.conn != nil && !k.conn.IsClosed() {
 		return k.conn, nil
 	}

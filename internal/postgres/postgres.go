@@ -119,15 +119,7 @@ func (l *Log) connect(ctx context.Context, address string) error {
 	if l.others, err = pgxpool.NewWithConfig(ctx, pool); err != nil {
 		return err
 	}
-	listening, err := l.listen(ctx)
-	if err != nil {
-		return err
-	}
-	if listening && l.options.Listen == "" {
-		l.writer.config.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
-		l.writer.drop()
-	}
-	return nil
+	return l.listen(ctx)
 }
 
 func checkVersion(ctx context.Context, conn *pgx.Conn) error {

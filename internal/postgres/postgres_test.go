@@ -32,3 +32,22 @@ func TestConform(t *testing.T) {
 		})
 	})
 }
+
+// A pooler that gives a connection to somebody else after each transaction may stand in between:
+// with an address of the server itself to listen at, or without one.
+func TestBehindAPooler(t *testing.T) {
+	server := pgtest.Shared(t)
+	pooled := server.Pooler(t)
+	for name, listens := range map[string]bool{"listening beside it": true, "without notifications": false} {
+		t.Run(name, func(t *testing.T) {
+			storetest.Conform(t, func(t *testing.T) func() store.Log {
+				direct := server.Database(t)
+				o := Options{}
+				if listens {
+					o.Listen = direct
+				}
+				return func() store.Log { return open(t, pooled(direct), o) }
+			})
+		})
+	}
+}

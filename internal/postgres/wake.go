@@ -6,38 +6,35 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 const (
-	testWait   = 5 * time.Second // for the notification that tests whether any arrive
-	listenWait = time.Second     // between two tries to connect
+	testWait   = 10 * time.Second // for the notification that tests whether any arrive
+	listenWait = time.Second      // between two tries to connect
 )
 
-// listen begins to listen, and returns whether notifications arrive. They do not if a pooler
-// gives the connection to somebody else between two transactions: then the store, which
-// looks by itself, sees the commits of others a moment later.
-func (l *Log) listen(ctx context.Context) (bool, error) {
+// listen begins to listen, and finds out meanwhile whether notifications arrive. They do not if
+// a pooler gives the connection to somebody else between two transactions: then the store,
+// which looks by itself, sees the commits of others a moment later.
+func (l *Log) listen(ctx context.Context) error {
 	config := l.writer.config
 	if l.options.Listen != "" {
 		var err error
 		if config, err = parse(l.options.Listen); err != nil {
-			return false, err
+			return err
 		}
 	}
 	conn, err := listener(ctx, config)
 	if err != nil {
-		return false, explain(config, err)
+		return explain(config, err)
 	}
-	arrives, err := l.arrives(ctx, conn)
-	if err != nil {
-		return false, errors.Join(err, conn.Close(ctx))
-	}
-	if !arrives {
-		l.options.Logger.Warn("notifications of PostgreSQL do not arrive at this address, probably because of a pooler: commits of other nodes are seen up to 100 ms later. Give it the address of the server itself to listen at")
-		return false, conn.Close(ctx)
-	}
-	l.joins.Go(func() { l.hear(conn, config) })
-	return true, nil
+	l.joins.Go(func() {
+		if l.arrives(conn) {
+			l.hear(conn, config)
+		}
+	})
+	return nil
 }
 
 func listener(ctx context.Context, config *pgx.ConnConfig) (*pgx.Conn, error) {
@@ -53,26 +50,32 @@ func listener(ctx context.Context, config *pgx.ConnConfig) (*pgx.Conn, error) {
 	return conn, nil
 }
 
-// arrives reports whether the listener receives what the writer says.
-func (l *Log) arrives(ctx context.Context, conn *pgx.Conn) (bool, error) {
-	writer, err := l.writer.get(ctx)
-	if err != nil {
-		return false, err
-	}
-	if _, err := writer.Exec(ctx, tell, l.node); err != nil {
-		return false, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, testWait)
+// arrives reports whether a listener receives what another connection says, as far as that can be
+// found out. If it does not, the listener is closed.
+func (l *Log) arrives(conn *pgx.Conn) bool {
+	ctx, cancel := context.WithTimeout(l.ctx, testWait)
 	defer cancel()
-	for {
-		n, err := conn.WaitForNotification(ctx)
-		if err != nil {
-			return false, nil
-		}
-		if n.Payload == l.node {
-			return true, nil
+	_, err := l.others.Exec(ctx, tell, l.node)
+	for err == nil {
+		var n *pgconn.Notification
+		if n, err = conn.WaitForNotification(ctx); err == nil {
+			if n.Payload == l.node {
+				if l.options.Listen == "" {
+					l.writer.direct.Store(true)
+				}
+				return true
+			}
+			l.notify()
 		}
 	}
+	_ = conn.Close(context.Background()) // it has broken, or nothing is heard from it
+	if ctx.Err() == nil {
+		return true
+	}
+	if l.ctx.Err() == nil {
+		l.options.Logger.Warn("notifications of PostgreSQL do not arrive at this address, probably because of a pooler: commits of other nodes are seen up to 100 ms later. Give it the address of the server itself to listen at")
+	}
+	return false
 }
 
 // hear passes notifications on until the log is closed.
