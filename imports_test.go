@@ -142,6 +142,7 @@ var rooms = []room{
 	{"internal/systemtest", nil, "it has tests only", nil},
 	{"docs/guide", nil, "it has tests only", nil},
 	{"internal/systemtest/hostile", nil, "it has tests only", nil},
+	{"internal/systemtest/nodes", nil, "it has tests only", nil},
 	{"internal/systemtest/deploy", []string{"internal/deploy", "internal/release"}, "it has tests only", nil},
 	{"internal/systemtest/https", nil, "it has tests only", nil},
 	{"internal/systemtest/freeport", nil, "a port belongs to no program", nil},

@@ -53,6 +53,8 @@ type Config struct {
 	Domains []string // for which the application obtains certificates
 	URL     string   // the address for people, shown in the console; "": where it listens
 
+	SharedLog store.Log // which the nodes of the application share; nil: it runs on one
+
 	Models         []*record.Model
 	Migrations     []migrate.Migration
 	MigrateAtStart bool // in production too
@@ -249,6 +251,7 @@ func (a *App) open(ctx context.Context, to listener) (err error) {
 	})
 	options := opening.Options(ctx)
 	options.Now, options.LogAge = a.pace.Now, a.pace.LogAge
+	options.Log, options.Say = a.config.SharedLog, opening.Say
 	if a.store, err = store.Open(a.config.Data, options); err != nil {
 		return err
 	}
@@ -263,7 +266,7 @@ func (a *App) open(ctx context.Context, to listener) (err error) {
 		return errors.Join(err, a.store.Close())
 	}
 	a.migrations = len(remembered.Done)
-	secrets, err := a.config.Secret.Read()
+	secrets, err := a.secrets(ctx)
 	if err != nil {
 		return errors.Join(err, a.store.Close())
 	}
@@ -297,6 +300,15 @@ func (a *App) open(ctx context.Context, to listener) (err error) {
 	}
 	a.setUnready("")
 	return nil
+}
+
+// secrets returns the keys of cookies. Nodes without keys of their own share those of the first.
+func (a *App) secrets(ctx context.Context) ([]string, error) {
+	secrets, err := a.config.Secret.Read()
+	if err == nil && len(a.config.Secret.Secrets) == 0 {
+		secrets[0], err = a.store.Secret(ctx, "cookies", secrets[0])
+	}
+	return secrets, err
 }
 
 // Go runs work until it returns, with a context that ends when the application closes, and

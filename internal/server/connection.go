@@ -40,7 +40,7 @@ type Connection struct {
 	party    limit.Party
 	owed     atomic.Int64 // acknowledgements that the client was asked for
 	greeting *time.Timer  // ends the connection of a client that does not say hello
-	cut      atomic.Bool  // the client has sent too much; it is not listened to any more
+	cut      atomic.Bool  // the client is not listened to any more: it has sent too much, or its session has ended
 
 	label   atomic.Pointer[string]
 	seq     atomic.Uint64 // the last commit that was queued

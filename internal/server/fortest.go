@@ -32,6 +32,10 @@ type Pace struct {
 // SetPace sets the pace of an application before it opens.
 func SetPace(a *App, p Pace) { a.pace = p }
 
+// ShareLog makes an application a node of those that share the log. It is called before the
+// application opens.
+func ShareLog(a *App, log store.Log) { a.config.SharedLog = log }
+
 // SessionFor returns what the application's connect function returns for a client that
 // connects now as the user. What connect follows is read and not followed, and so is
 // what the methods of a controller made from the session follow.

@@ -199,7 +199,7 @@ func (c *Connection) handleCall(ctx context.Context, s *Session, req *wire.Reque
 	if req.Form != nil || result.given != nil {
 		answer.Location = result.Location
 	}
-	ticket := session.Ticket{Cookies: result.Cookies}
+	ticket := session.Ticket{Cookies: result.Cookies, Seq: result.Seq}
 	if result.SignIn != nil {
 		fresh, err := c.signIn(*result.SignIn)
 		if err != nil {
@@ -211,7 +211,9 @@ func (c *Connection) handleCall(ctx context.Context, s *Session, req *wire.Reque
 		}
 	}
 	if ticket.Session != nil || len(ticket.Cookies) > 0 {
-		answer.Session = c.app.sessions.Issue(ticket)
+		if answer.Session, err = c.app.sessions.Issue(ticket); err != nil {
+			return refusal(req.ID, c.app.Report(ctx, "request", err))
+		}
 	}
 	return answer
 }

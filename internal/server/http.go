@@ -160,10 +160,10 @@ func (a *App) serveAsset(w http.ResponseWriter, r *http.Request) {
 
 // redeem exchanges a ticket from a socket for its cookies.
 func (a *App) redeem(w http.ResponseWriter, r *http.Request) {
-	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1024))
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, session.MaxTicket))
 	if err == nil {
 		var ticket session.Ticket
-		if ticket, err = a.sessions.Redeem(string(text)); err == nil {
+		if ticket, err = a.sessions.Redeem(r.Context(), string(text)); err == nil {
 			addCookies(w, ticket.Cookies)
 			if ticket.Session != nil {
 				err = a.sessions.Set(w, a.secure(r), *ticket.Session)

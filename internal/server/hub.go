@@ -129,6 +129,7 @@ func (h *hub) count() int {
 // scopes. The engine calls it before it matches the commit.
 func (h *hub) Rescope(commit store.Commit) []cursor.Move {
 	h.app.traces.Match(commit.Trace)
+	h.endByCommit(commit)
 	touched := h.watches.Touched(commit)
 	ctx := atSeq(h.app.ctx, commit.Seq)
 	var moves []cursor.Move

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/record"
@@ -21,6 +22,9 @@ type ResumeFrom struct {
 	resync string // the reason to send everything again; "": none so far
 }
 
+// maxReach is how long a client waits that knows a newer commit than this node has.
+const maxReach = 5 * time.Second
+
 // ResumeFrom parses the position that a client resumes a cursor from. It returns nil for
 // an empty position. It waits until the store has the commit, if another has made it.
 func (a *App) ResumeFrom(ctx context.Context, c *Connection, position string) (*ResumeFrom, error) {
@@ -33,6 +37,8 @@ func (a *App) ResumeFrom(ctx context.Context, c *Connection, position string) (*
 	}
 	since := &ResumeFrom{user: c.user, seq: seq}
 	if epoch == a.store.Epoch() {
+		ctx, cancel := context.WithTimeout(ctx, maxReach)
+		defer cancel()
 		err = a.store.Reach(ctx, seq)
 	}
 	if epoch != a.store.Epoch() || errors.Is(err, store.ErrNoCommit) {

@@ -15,6 +15,7 @@ import (
 	"github.com/towerkit/tower/internal/server/outbox"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/server/session"
+	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -73,11 +74,23 @@ func (a *App) endSessions(user record.ID, caller *Connection) error {
 	if user == "" {
 		return nil
 	}
-	if err := a.sessions.EndAll(user); err != nil {
+	if err := caller.afterAnswer(func() error { return a.sessions.EndAll(user) }); err != nil {
 		return err
 	}
 	a.hub.endOver(user, caller)
 	return nil
+}
+
+// afterAnswer runs end, which ends sessions. If it ends the connection's own, the connection
+// ends when it has answered the running call.
+func (c *Connection) afterAnswer(end func() error) error {
+	if c == nil {
+		return end()
+	}
+	was := c.leaving.Swap(true) // before a commit says that the session has ended
+	err := end()
+	c.leaving.Store(was || !c.app.sessions.Live(c.cookie))
+	return err
 }
 
 // EndSession ends one session of a user, with its connections. It fails if the session has
@@ -127,7 +140,7 @@ func (c *Connection) signIn(user record.ID) (session.Session, error) {
 	if err != nil || c.cookie.User == "" {
 		return fresh, err
 	}
-	if err := c.app.sessions.End(c.cookie); err != nil {
+	if err := c.afterAnswer(func() error { return c.app.sessions.End(c.cookie) }); err != nil {
 		return session.Session{}, err
 	}
 	c.app.hub.endOver(c.cookie.User, c)
@@ -280,6 +293,20 @@ func (h *hub) endOver(user record.ID, caller *Connection) {
 		default:
 			c.outbox.Cut(outbox.CloseSession, sessionOver) // before a hello that completes now sees that the connection has ended
 			h.leave(c)
+		}
+	}
+}
+
+// endByCommit ends the connections whose sessions a commit has ended, on this node or another.
+// They receive nothing of the commit. It runs under the lock of the engine, so it leaves
+// the rest to the transports.
+func (h *hub) endByCommit(commit store.Commit) {
+	for _, user := range session.Ended(commit) {
+		for _, c := range h.of(user) {
+			if !c.leaving.Load() && !h.app.sessions.Live(c.cookie) {
+				c.cut.Store(true)
+				c.outbox.Cut(outbox.CloseSession, sessionOver)
+			}
 		}
 	}
 }

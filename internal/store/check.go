@@ -58,7 +58,7 @@ func (c *check) all() {
 	if len(c.found) > 0 {
 		return
 	}
-	for _, m := range c.store.options.Models {
+	for _, m := range c.store.allModels() {
 		c.table(c.store.tables[m])
 	}
 	c.log()

@@ -106,6 +106,14 @@ func decodeApplied(entry []byte) *Applied {
 // another run of the call commits first.
 func (tx *Tx) SetAttempt(o *Attempt) { tx.attempt = o }
 
+// Once makes a commit without changes for a run of a call. It returns an [*AppliedError] if
+// another run has taken effect.
+func (s *Store) Once(ctx context.Context, by string, o *Attempt) (Commit, error) {
+	tx := s.Begin(by)
+	tx.SetAttempt(o)
+	return s.submit(ctx, s.prepare(tx, nil))
+}
+
 // SetTrace sets what the commit has as its Trace. It is kept in memory alone.
 func (tx *Tx) SetTrace(trace any) { tx.trace = trace }
 
@@ -179,6 +187,14 @@ func (a *answers) add(key string, w waitingAnswer) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.waiting[key] = w
+	a.keep(a.waiting)
+}
+
+// keep lets the answers that wait be written a little later.
+func (a *answers) keep(waiting map[string]waitingAnswer) {
+	if len(waiting) == 0 {
+		return
+	}
 	select {
 	case a.wake <- struct{}{}:
 	default:

@@ -2,11 +2,14 @@ package store
 
 import (
 	"bytes"
+	"context"
+	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
 
+	"github.com/towerkit/tower/internal/record"
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -18,9 +21,22 @@ import (
 // and, for its expiry, as an empty entry under
 //
 //	time, 8 bytes big-endian ‖ name
+//
+// With a shared log a mark is a record of the model [Marks], so that all stores have it
+// with the commit that sets it.
 
 // Mark returns the text under a name, nil if there is none.
 func (s *Store) Mark(name string) (text []byte, err error) {
+	if s.marks != nil {
+		err = s.View(context.Background(), func(snap *Snapshot) error {
+			_, m, err := s.findMark(snap, name)
+			if err == nil && m != nil && m.Until.After(s.now()) {
+				text = m.text()
+			}
+			return err
+		})
+		return text, err
+	}
 	err = s.read(func(btx *bolt.Tx) error {
 		if entry := btx.Bucket(marksBucket).Get([]byte(name)); len(entry) >= 8 && entryTime(entry).After(s.options.Now()) {
 			text = append(text, entry[8:]...)
@@ -32,7 +48,16 @@ func (s *Store) Mark(name string) (text []byte, err error) {
 
 // SetMark replaces the text under a name by what change returns for it, and keeps that
 // until a time. It returns when the disk has it. change gets nil if there is no text.
+// With a shared log it may call change several times, and other stores have the mark as
+// soon as they have the newest commit.
 func (s *Store) SetMark(name string, until time.Time, change func(text []byte) []byte) error {
+	if s.marks != nil {
+		_, err := s.Update(context.Background(), "marks", func(tx *Tx) error { return tx.setMark(name, until, change) })
+		if err != nil {
+			return fmt.Errorf("set the mark %s: %w", name, err)
+		}
+		return nil
+	}
 	err := s.update(func(btx *bolt.Tx) error {
 		marks, ages := s.bucket(btx, marksBucket), s.bucket(btx, marksAgeBucket)
 		if err := expireMarks(marks, ages, s.options.Now()); err != nil {
@@ -88,4 +113,92 @@ func forgetMarks(btx *bolt.Tx, has func([]byte) bool) error {
 		}
 	}
 	return nil
+}
+
+// Marks is the name of the model of marks, which stores that share a log have beside the
+// application's models.
+const Marks = "tower_marks"
+
+// A mark is a record of [Marks].
+type mark struct {
+	record.Record
+	Name  string    `json:"name" tower:"unique"`
+	Until time.Time `json:"until" tower:"index"`
+	Text  string    `json:"text"` // in base64
+}
+
+func newMarks() *record.Model {
+	m, err := record.NewModel(Marks, &mark{})
+	if err != nil {
+		panic(err) // the struct is wrong
+	}
+	return m
+}
+
+func (m *mark) text() []byte {
+	text, _ := base64.StdEncoding.DecodeString(m.Text) // SetMark has encoded it
+	return text
+}
+
+// ChangedMark returns the name of the mark that a change of a commit sets, "" if it changes
+// another record.
+func ChangedMark(c *Change) string {
+	if c.Model.Name != Marks || c.After == nil {
+		return ""
+	}
+	value := c.After.Value(c.Model.Field("name"))
+	return value.Text()
+}
+
+// findMark returns the record of a mark, nil if there is none.
+func (s *Store) findMark(snap *Snapshot, name string) (id record.ID, found *mark, err error) {
+	at := &Bound{Value: record.StringValue(name)}
+	scanned := snap.Scan(s.marks, Range{Index: s.marks.Field("name"), Min: at, Max: at}, func(image *record.Image) bool {
+		id = image.ID
+		var copied any
+		if copied, err = image.Copy(); err == nil {
+			found = copied.(*mark)
+		}
+		return false
+	})
+	return id, found, errors.Join(scanned, err)
+}
+
+// setMark sets a mark, and deletes some that are no longer kept.
+func (tx *Tx) setMark(name string, until time.Time, change func(text []byte) []byte) error {
+	marks := tx.store.marks
+	until = until.UTC().Truncate(time.Microsecond)
+	var id record.ID
+	var old *mark
+	var expired []record.ID
+	err := tx.View(context.Background(), func(snap *Snapshot) (err error) {
+		if id, old, err = tx.store.findMark(snap, name); err != nil {
+			return err
+		}
+		now := &Bound{Value: record.TimeValue(tx.store.now())}
+		return snap.Scan(marks, Range{Index: marks.Field("until"), Max: now}, func(image *record.Image) bool {
+			if image.ID != id {
+				expired = append(expired, image.ID)
+			}
+			return len(expired) < trimMore
+		})
+	})
+	for _, one := range expired {
+		if err == nil {
+			err = tx.Delete(marks, one)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if old == nil {
+		_, err = tx.Create(marks, &mark{Name: name, Until: until, Text: base64.StdEncoding.EncodeToString(change(nil))})
+		return err
+	}
+	_, err = tx.Update(marks, id, func(rec any) error {
+		m := rec.(*mark)
+		m.Text, m.Until = base64.StdEncoding.EncodeToString(change(m.text())), until
+		return nil
+	})
+	return err
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/towerkit/tower/internal/private"
@@ -23,6 +24,7 @@ type Options struct {
 	KeyAge   time.Duration    // how long it is known that a call took effect; default 24 h
 	Now      func() time.Time // the clock; default time.Now
 	Log      Log              // shared with other stores; nil: the file has the only log
+	LogWait  time.Duration    // how long a commit waits for a shared log that cannot be reached; default 5 s
 	Wait     time.Duration    // how long to wait for another process that has the file open; default 2 s
 
 	// Migrate is called with the open file before it is brought in line with the models. It
@@ -33,6 +35,8 @@ type Options struct {
 	// remembers, before that is made durable. The surveys are of the models with records that
 	// do not fit. An error fails Open, and the file is as it was.
 	Review func(Remembered, []*record.Survey) error
+	// Say receives the progress while the replica of a shared log is built; nil: nobody.
+	Say func(progress string)
 }
 
 const (
@@ -80,14 +84,14 @@ func Open(path string, o Options) (*Store, error) {
 		indexRun:    indexRun,
 		retryQueue:  make(chan struct{}, 1),
 		answers:     answers{waiting: map[string]waitingAnswer{}, wake: make(chan struct{}, 1)},
-		following:   following{asked: make(chan chan<- error)},
+		following:   following{asked: make(chan chan<- error), opened: time.Now()},
 	}
 	if err := s.addModels(); err != nil {
 		return nil, err
 	}
 	if s.options.Log != nil {
 		var err error
-		if s.epoch, err = s.options.Log.Begin(context.Background(), s.options.Models); err != nil {
+		if s.epoch, err = s.options.Log.Begin(context.Background(), s.allModels()); err != nil {
 			return nil, fmt.Errorf("open the store %s: %w", path, err)
 		}
 	}
@@ -108,14 +112,31 @@ func (o Options) withDefaults() Options {
 	if o.KeyAge == 0 {
 		o.KeyAge = 24 * time.Hour
 	}
+	if o.LogWait == 0 {
+		o.LogWait = 5 * time.Second
+	}
+	if o.Say == nil {
+		o.Say = func(string) {}
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	return o
 }
 
+// allModels returns the models of the application, and the store's own.
+func (s *Store) allModels() []*record.Model {
+	if s.marks == nil {
+		return s.options.Models
+	}
+	return append(slices.Clone(s.options.Models), s.marks)
+}
+
 func (s *Store) addModels() error {
-	for _, m := range s.options.Models {
+	if s.options.Log != nil {
+		s.marks = newMarks()
+	}
+	for _, m := range s.allModels() {
 		if s.models[m.Name] != nil {
 			return fmt.Errorf("two models have the name %s", m.Name)
 		}

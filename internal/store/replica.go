@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/towerkit/tower/internal/record"
 	bolt "go.etcd.io/bbolt"
@@ -100,10 +101,18 @@ func (s *Store) isBuilding() (is bool) {
 	return is
 }
 
+const sayEvery = time.Second // while a replica is built
+
 // build fills an empty replica: with the records of a snapshot and their indexes, and with
 // the commits before it that the log has, so that clients which know one of them can resume.
 func (s *Store) build(ctx context.Context) error {
+	records, said := 0, time.Now()
+	s.options.Say("building the replica of the shared log")
 	seq, start, err := s.options.Log.Snapshot(ctx, func(model string, rows []Row) error {
+		if records += len(rows); time.Since(said) > sayEvery {
+			said = time.Now()
+			s.options.Say(fmt.Sprintf("building the replica of the shared log: %d records", records))
+		}
 		return s.update(func(btx *bolt.Tx) error { return putRows(btx, model, rows) })
 	})
 	if err != nil {
@@ -131,6 +140,10 @@ func (s *Store) build(ctx context.Context) error {
 			return err
 		}
 		next = entries[len(entries)-1].Seq + 1
+		if time.Since(said) > sayEvery {
+			said = time.Now()
+			s.options.Say(fmt.Sprintf("building the replica of the shared log: commit %d of %d", min(next-1, seq), seq))
+		}
 	}
 	err = s.update(func(btx *bolt.Tx) error {
 		if err := settle(btx); err != nil {

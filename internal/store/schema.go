@@ -67,7 +67,7 @@ func (s *Store) fits(btx *bolt.Tx) bool {
 
 // fit makes the file's buckets as the models declare them.
 func (s *Store) fit(btx *bolt.Tx) error {
-	for _, m := range s.options.Models {
+	for _, m := range s.allModels() {
 		t := s.tables[m]
 		stale, _ := t.stale(btx)
 		if err := t.fitRecords(btx); err != nil {

@@ -24,21 +24,25 @@ var (
 	ErrUnknown = errors.New("it is not known whether the commit was made")
 	// ErrNoCommit reports that the history has no commit with that number.
 	ErrNoCommit = errors.New("there is no such commit")
+	// ErrAway reports that nothing was committed, because the log could not be reached.
+	ErrAway = errors.New("the log that the nodes share cannot be reached")
 )
 
 // A Log is one history of commits that several stores share: numbered 1, 2, 3, … without
 // gaps, in one order for all. The file of each store is a replica: it takes in what others
 // have appended, and a store whose turn it is appends. The store calls one method at a
-// time, except Answer and Wake.
+// time, except Answer, Secret and Wake.
 type Log interface {
-	// Begin opens the log for the records of these models. It returns the epoch, which stays
-	// the same as long as the history does.
+	// Begin opens the log for the records of these models: those of the application, and
+	// the store's own, see [Marks]. It returns the epoch, which stays the same as long as the
+	// history does.
 	Begin(ctx context.Context, models []*record.Model) (epoch string, err error)
 	// Tail returns commits after seq, in order: at least one if there is one. It returns
 	// [ErrExpired] if the log has the first of them no more.
 	Tail(ctx context.Context, seq uint64) ([]Entry, error)
 	// Turn waits, for a bounded time, until no other store may append. It returns all commits
-	// after seq with the turn, or [ErrExpired].
+	// after seq with the turn, or [ErrExpired]. Another error than these and [ErrMoved] means
+	// that the log cannot be reached: the store tries again for a while.
 	Turn(ctx context.Context, seq uint64) (Turn, []Entry, error)
 	// Snapshot calls fn with all records as of one commit, some of a model at a time, in the
 	// order of their ids. It returns the number of the commit, and from which one on Tail has
@@ -46,6 +50,9 @@ type Log interface {
 	Snapshot(ctx context.Context, fn func(model string, rows []Row) error) (seq, start uint64, err error)
 	// Answer returns what is stored with the key of a call; nil if there is no such key.
 	Answer(ctx context.Context, key string) (call []byte, err error)
+	// Secret returns the secret with a name, which is fresh for whoever asks first. All get
+	// the same. It is called after Begin.
+	Secret(ctx context.Context, name, fresh string) (string, error)
 	// Wake receives a value when others may have appended something. It may miss that: a
 	// store also looks ten times a second.
 	Wake() <-chan struct{}
@@ -86,27 +93,74 @@ const (
 
 // writeShared commits the group to the log that the store shares, and to the file.
 func (s *Store) writeShared(g *group) error {
-	begun := time.Now()
-	for turns := 1; ; turns++ {
+	var doubted time.Time
+	for turns := 1; ; {
 		err := s.guarded(func() error { return s.takeTurn(g) })
 		switch {
 		case err == nil:
 			return nil
-		case g.sent != nil && (time.Since(begun) > maxDoubt || s.Err() != nil):
-			return fmt.Errorf("%w: %w", ErrUnknown, err)
 		case g.sent != nil:
-			time.Sleep(lookWait) // a log that cannot be reached may say so at once
+			if doubted.IsZero() {
+				doubted = time.Now()
+			}
+			if time.Since(doubted) > maxDoubt || s.Err() != nil || !s.pause(err) {
+				return fmt.Errorf("%w: %w", ErrUnknown, err)
+			}
+		case errors.Is(err, ErrAway):
+			s.following.look(err)
+			if !s.await(g, err) {
+				return err
+			}
 		case !errors.Is(err, ErrMoved) || turns == maxTurns:
 			return err
+		default:
+			turns++
+		}
+	}
+}
+
+// await waits a moment for a log that cannot be reached, and refuses the transactions that
+// have waited for too long. It returns false if no transaction waits any more.
+func (s *Store) await(g *group, away error) bool {
+	g.all = slices.DeleteFunc(g.all, func(p *pending) bool {
+		late := time.Since(p.since) >= s.options.LogWait
+		if late {
+			p.answer <- answer{err: fmt.Errorf("commit: %w", away)}
+		}
+		return late
+	})
+	g.answers = nil
+	if len(g.all) == 0 || !s.pause(away) {
+		return false
+	}
+	s.gather(g)
+	return true
+}
+
+// pause waits before the log is tried again. Meanwhile who asks for its newest commits gets
+// the error. It returns false if the store is closing.
+func (s *Store) pause(err error) bool {
+	again := time.NewTimer(lookWait)
+	defer again.Stop()
+	for {
+		select {
+		case asked := <-s.following.asked:
+			asked <- err
+		case <-again.C:
+			return true
+		case <-s.closing:
+			return false
 		}
 	}
 }
 
 // takeTurn takes in what others have appended, and then appends the group.
 func (s *Store) takeTurn(g *group) error {
-	turn, tail, err := s.options.Log.Turn(context.Background(), s.ring.newest())
+	ctx, cancel := context.WithTimeout(context.Background(), s.options.LogWait)
+	defer cancel()
+	turn, tail, err := s.options.Log.Turn(ctx, s.ring.newest())
 	if err != nil {
-		return err
+		return asAway(err)
 	}
 	defer turn.End()
 	return s.inBatch(func(b *batch) error {
@@ -114,10 +168,20 @@ func (s *Store) takeTurn(g *group) error {
 			return err
 		}
 		if g.sent != nil && slices.ContainsFunc(tail, func(e Entry) bool { return e.Tag == g.sent[0].Tag }) {
-			return b.commit() // the group was appended
+			err := b.commit() // the group was appended
+			s.following.look(err)
+			return err
 		}
 		return b.append(turn, g)
 	})
+}
+
+// asAway returns the error of a log as ErrAway, unless the log could be reached.
+func asAway(err error) error {
+	if errors.Is(err, ErrMoved) || errors.Is(err, ErrExpired) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrAway, err)
 }
 
 // append applies the group, and appends it to the log.
@@ -140,13 +204,13 @@ func (b *batch) append(turn Turn, g *group) error {
 			return err
 		}
 	}
-	if len(b.commits)+len(calls) == 0 {
-		return nil
+	var err error
+	if len(b.commits)+len(calls) > 0 {
+		err = b.commit()
 	}
-	err := b.commit()
-	if err != nil && len(commits) > 0 {
-		b.store.following.err.Store(&err) // the log has the commits: the file takes them in later
-		return nil
+	b.store.following.look(err)
+	if len(commits) > 0 {
+		return nil // the log has the commits: the file takes them in later
 	}
 	return err
 }
@@ -232,8 +296,18 @@ func (b *batch) takeInOne(e *Entry) error {
 
 // A following is how a store keeps up with the log that it shares.
 type following struct {
-	asked chan chan<- error     // receives who waits for the store to look into the log
-	err   atomic.Pointer[error] // of the last look
+	asked  chan chan<- error     // receives who waits for the store to look into the log
+	err    atomic.Pointer[error] // of the last look
+	opened time.Time
+	level  atomic.Int64 // when the store had all commits, in nanoseconds after it was opened
+}
+
+// look notes the result of a look into the log.
+func (f *following) look(err error) {
+	if err == nil {
+		f.level.Store(int64(time.Since(f.opened)))
+	}
+	f.err.Store(&err)
 }
 
 // watchLog returns channels that receive a value when the log should be looked at.
@@ -249,9 +323,14 @@ func (s *Store) watchLog() (wake <-chan struct{}, look <-chan time.Time, stop fu
 func (s *Store) follow() error {
 	err := s.guarded(func() error {
 		for {
-			tail, err := s.options.Log.Tail(context.Background(), s.ring.newest())
-			if err != nil || len(tail) == 0 {
-				return err
+			ctx, cancel := context.WithTimeout(context.Background(), s.options.LogWait)
+			tail, err := s.options.Log.Tail(ctx, s.ring.newest())
+			cancel()
+			if err != nil {
+				return asAway(err)
+			}
+			if len(tail) == 0 {
+				return nil
 			}
 			if err := s.inBatch(func(b *batch) error {
 				if err := b.takeIn(tail); err != nil {
@@ -263,8 +342,26 @@ func (s *Store) follow() error {
 			}
 		}
 	})
-	s.following.err.Store(&err)
+	s.following.look(err)
 	return err
+}
+
+// followFor follows the log once for all who have asked.
+func (s *Store) followFor(asked chan<- error) {
+	all := []chan<- error{asked}
+	for {
+		select {
+		case other := <-s.following.asked:
+			all = append(all, other)
+			continue
+		default:
+		}
+		err := s.follow()
+		for _, one := range all {
+			one <- err
+		}
+		return
+	}
 }
 
 // Following returns why the store does not have the newest commits of the log that it
@@ -276,8 +373,31 @@ func (s *Store) Following() error {
 	return nil
 }
 
+// Lag returns how long ago the store had all commits of the log that it shares; 0 if it
+// shares none.
+func (s *Store) Lag() time.Duration {
+	if s.options.Log == nil {
+		return 0
+	}
+	return time.Since(s.following.opened) - time.Duration(s.following.level.Load())
+}
+
+// Secret returns the secret with a name that all have who share the log: fresh, if it has
+// none yet. Without a log it returns fresh.
+func (s *Store) Secret(ctx context.Context, name, fresh string) (string, error) {
+	if s.options.Log == nil {
+		return fresh, nil
+	}
+	secret, err := s.options.Log.Secret(ctx, name, fresh)
+	if err != nil {
+		return "", fmt.Errorf("read the secret %s from the log: %w", name, err)
+	}
+	return secret, nil
+}
+
 // Reach returns once the store has the commit seq. It returns [ErrNoCommit] if the history
 // does not have it yet, and another error if the log that the store shares cannot be read.
+// It reads the log once for all that wait.
 func (s *Store) Reach(ctx context.Context, seq uint64) error {
 	if s.Seq() >= seq {
 		return nil

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/towerkit/tower/internal/record"
+	bolt "go.etcd.io/bbolt"
 )
 
 // A plainLog is a log of one store. Package storetest tests several.
@@ -29,6 +30,8 @@ func (l *plainLog) Snapshot(context.Context, func(string, []Row) error) (seq, st
 
 func (l *plainLog) Answer(context.Context, string) ([]byte, error) { return nil, nil }
 
+func (l *plainLog) Secret(_ context.Context, _, fresh string) (string, error) { return fresh, nil }
+
 func (l *plainLog) Wake() <-chan struct{} { return nil }
 
 func (l *plainLog) End() {}
@@ -41,6 +44,17 @@ func (l *plainLog) Append(_ context.Context, commits []Appended, _ []Call) error
 	return nil
 }
 
+// limitFile lets the file grow up to so many bytes. The writer does nothing meanwhile.
+func (b *blog) limitFile(most int) {
+	undone := errors.New("nothing is written")
+	if err := b.update(func(btx *bolt.Tx) error {
+		btx.DB().MaxSize = most
+		return undone
+	}); err != undone {
+		b.t.Fatal(err)
+	}
+}
+
 // A commit that the log has is made, whatever becomes of the file. The file takes it in as
 // soon as it can.
 func TestTheFileFailsAfterTheLogHasTheCommit(t *testing.T) {
@@ -48,7 +62,7 @@ func TestTheFileFailsAfterTheLogHasTheCommit(t *testing.T) {
 	b := newBlog(t, Options{Log: log})
 	p := b.write("p", 0)
 	before := len(log.entries)
-	b.db.Load().MaxSize = 1 << 18
+	b.limitFile(1 << 18)
 	long := strings.Repeat("x", 100_000)
 	var err error
 	made := 0
@@ -68,7 +82,7 @@ func TestTheFileFailsAfterTheLogHasTheCommit(t *testing.T) {
 	if err := b.Reach(t.Context(), uint64(len(log.entries))); err == nil || errors.Is(err, ErrNoCommit) {
 		t.Errorf("while the file takes in nothing: %v", err)
 	}
-	b.db.Load().MaxSize = 0
+	b.limitFile(0)
 	if err := b.Reach(t.Context(), uint64(len(log.entries))); err != nil {
 		t.Error(err)
 	}

@@ -45,6 +45,7 @@ type Store struct {
 	indexRun    int           // most keys of an index that are prepared at once
 	retryQueue  chan struct{} // holds a value while a transaction runs again after a conflict
 	following   following     // of a shared log
+	marks       *record.Model // of marks that stores share; nil without a shared log
 	close       sync.Once
 
 	stats struct{ commits, writes, conflicts atomic.Uint64 }

@@ -27,8 +27,9 @@ type pending struct {
 	trace    any
 	changes  []Change
 	moves    []move
-	entry    []byte // for the log
-	versions []int  // where the commit's number goes in entry
+	entry    []byte    // for the log
+	versions []int     // where the commit's number goes in entry
+	since    time.Time // when it was handed to the writer, with a shared log
 	answer   chan answer
 }
 
@@ -49,6 +50,9 @@ func (s *Store) prepare(tx *Tx, changes []Change) *pending {
 // submit hands p to the writer and waits for the result.
 func (s *Store) submit(ctx context.Context, p *pending) (Commit, error) {
 	p.ctx = ctx
+	if s.options.Log != nil {
+		p.since = time.Now()
+	}
 	if err := ctx.Err(); err != nil {
 		return Commit{}, err
 	}
@@ -100,7 +104,7 @@ func (s *Store) write() {
 			_ = s.follow()
 			continue
 		case asked := <-s.following.asked:
-			asked <- s.follow()
+			s.followFor(asked)
 			continue
 		case <-s.answers.wake:
 			if due == nil {
@@ -136,7 +140,6 @@ type group struct {
 // file and sends each its result. It also writes the waiting answers of calls.
 func (s *Store) writeGroup(all ...*pending) {
 	g := &group{all: all, calls: s.answers.all()}
-	defer s.answers.drop(g.calls)
 	if len(g.all)+len(g.calls) == 0 {
 		return
 	}
@@ -145,6 +148,11 @@ func (s *Store) writeGroup(all ...*pending) {
 		err = s.guarded(func() error { return s.writeFile(g) })
 	} else {
 		err = s.writeShared(g)
+	}
+	if errors.Is(err, ErrAway) {
+		s.answers.keep(g.calls)
+	} else {
+		s.answers.drop(g.calls)
 	}
 	for i, p := range g.all {
 		switch {

@@ -127,6 +127,10 @@ func As(err error) *Error {
 		return &Error{Code: Expired, Message: "the log does not reach back that far", Err: err}
 	case errors.Is(err, cursor.ErrBehind), errors.Is(err, cursor.ErrClosed):
 		return &Error{Code: Unavailable, Message: "too many changes came in meanwhile; try again", Err: err}
+	case errors.Is(err, store.ErrUnknown): // before ErrAway, which may be the reason
+		return &Error{Code: Unavailable, Message: "it is not known whether the change was made; send it again with the same key", Err: err}
+	case errors.Is(err, store.ErrAway):
+		return &Error{Code: Unavailable, Message: "nothing can be saved at the moment; try again", Err: err}
 	case errors.Is(err, store.ErrClosed), errors.Is(err, cursor.ErrStopped), errors.Is(err, context.Canceled):
 		return &Error{Code: Unavailable, Message: "the server is closing; try again", Err: err}
 	case errors.Is(err, context.DeadlineExceeded):

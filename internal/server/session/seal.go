@@ -14,6 +14,7 @@ import (
 type sealer struct {
 	cookies []securecookie.Codec
 	lists   []securecookie.Codec
+	tickets []securecookie.Codec // encrypted: scripts see them, and not the cookies that they are for
 }
 
 func newSealer(secrets []string) (s sealer) {
@@ -24,6 +25,8 @@ func newSealer(secrets []string) (s sealer) {
 		}
 		s.cookies = append(s.cookies, codec(cookieAge, 4096))
 		s.lists = append(s.lists, codec(0, 16<<10))
+		inner := sha256.Sum256([]byte("ticket\x00" + secret))
+		s.tickets = append(s.tickets, securecookie.New(key[:], inner[:]).SetSerializer(securecookie.JSONEncoder{}).MaxAge(int(ticketAge.Seconds())).MaxLength(MaxTicket))
 	}
 	return s
 }
@@ -34,6 +37,15 @@ func (s *sealer) seal(name string, value any) (string, error) {
 
 func (s *sealer) open(name, text string, into any) error {
 	return securecookie.DecodeMulti(name, text, into, s.cookies...)
+}
+
+func (s *sealer) sealTicket(t Ticket) (string, error) {
+	return securecookie.EncodeMulti("ticket", t, s.tickets...)
+}
+
+func (s *sealer) openTicket(text string) (t Ticket, err error) {
+	err = securecookie.DecodeMulti("ticket", text, &t, s.tickets...)
+	return t, err
 }
 
 // A List is a list or a region of a page, which the client opens as a cursor.

@@ -4,8 +4,8 @@
 // with all sessions of its user. What has been ended is kept in the store, as marks, for
 // as long as its cookie would be valid otherwise.
 //
-// It also seals the lists that a page shows, and keeps the tickets by which a client that
-// signed in over a socket gets its cookie. Its methods are safe for concurrent use.
+// It also seals the lists that a page shows, and the tickets by which a client that signed in
+// over a socket gets its cookie. What has been sealed can be opened on every node. Its methods are safe for concurrent use.
 package session
 
 import (
@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -46,13 +47,12 @@ type Sessions struct {
 
 	mu         sync.Mutex
 	lastNumber int64
-	tickets    map[string]Ticket
 }
 
 // New returns the sessions of a store. Cookies are sealed with the first secret, and
 // opened with each of them.
 func New(st *store.Store, secrets []string) *Sessions {
-	return &Sessions{store: st, sealer: newSealer(secrets), tickets: map[string]Ticket{}}
+	return &Sessions{store: st, sealer: newSealer(secrets)}
 }
 
 // Start returns a new session of a user, and a visitor's for "".
@@ -139,7 +139,20 @@ func (s *Sessions) ended(user record.ID) (ended, error) {
 	return decodeEnded(text), err
 }
 
-func markName(user record.ID) string { return "ended/" + string(user) }
+const markPrefix = "ended/"
+
+func markName(user record.ID) string { return markPrefix + string(user) }
+
+// Ended returns the users of whom a commit has ended sessions. Only nodes that share a log
+// learn it in this way.
+func Ended(commit store.Commit) (users []record.ID) {
+	for i := range commit.Changes {
+		if user, is := strings.CutPrefix(store.ChangedMark(&commit.Changes[i]), markPrefix); is {
+			users = append(users, record.ID(user))
+		}
+	}
+	return users
+}
 
 // An ended value lists the sessions of a user that have ended: those up to the number
 // before, and single ones. Its stored form is these numbers, 8 bytes each.

@@ -74,11 +74,14 @@ func TestASessionEnds(t *testing.T) {
 	s = open(t, path, firstSecret)
 	expect(map[Session]bool{phone: false, laptop: true, other: true})
 
-	ticket := s.Issue(Ticket{Session: &laptop})
+	ticket, err := s.Issue(Ticket{Session: &laptop})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := s.EndAll("ada"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Redeem(ticket); err == nil {
+	if _, err := s.Redeem(t.Context(), ticket); err == nil {
 		t.Error("a ticket survives its session")
 	}
 	again := start(t, s, "ada")

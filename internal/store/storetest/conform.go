@@ -36,6 +36,8 @@ func Conform(t *testing.T, open func(t *testing.T) func() store.Log) {
 		"FilesOfTheLog":  testFiles,
 		"FollowsAtRest":  testFollows,
 		"ConflictsStand": testConflicts,
+		"Marks":          testMarks,
+		"Secrets":        testSecrets,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &suite{t: t, log: open(t)}

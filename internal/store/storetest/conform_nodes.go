@@ -6,6 +6,7 @@ import (
 	"errors"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -173,5 +174,61 @@ func testConflicts(t *testing.T, s *suite) {
 	}
 	if balance, groups := b.balances(id); balance != 1 || groups["g"] != 2 {
 		t.Errorf("balance %d, groups %v", balance, groups)
+	}
+}
+
+// testMarks sets marks in several stores at once, each of which adds to the text. All stores
+// have them, also one that begins with a snapshot.
+func testMarks(t *testing.T, s *suite) {
+	members := []*member{s.open(), s.open()}
+	until := time.Now().Add(time.Hour)
+	feed := members[1].Feed(0)
+	var all sync.WaitGroup
+	for _, m := range members {
+		for range 2 {
+			all.Go(func() {
+				for range 5 {
+					if err := m.SetMark("ended/ada", until, func(text []byte) []byte { return append(text, 0) }); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+	}
+	all.Wait()
+	members[0].reach(members[1])
+	members[1].reach(members[0])
+	if err := members[1].SetMark("gone", time.Now(), func([]byte) []byte { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	members[0].reach(members[1])
+	for i, m := range append(members, s.open()) {
+		text, err := m.Mark("ended/ada")
+		if err != nil || !bytes.Equal(text, make([]byte, 20)) {
+			t.Errorf("store %d has %x: %v", i, text, err)
+		}
+		if gone, err := m.Mark("gone"); gone != nil || err != nil {
+			t.Errorf("store %d has a mark that is no longer kept: %q, %v", i, gone, err)
+		}
+		if len(m.Models()) != 1 {
+			t.Errorf("store %d has %d models", i, len(m.Models()))
+		}
+	}
+	c, err := feed.Next(t.Context())
+	if err != nil || len(c.Changes) != 1 || store.ChangedMark(&c.Changes[0]) != "ended/ada" {
+		t.Errorf("the feed has %+v, %v", c, err)
+	}
+}
+
+// testSecrets gives the first secret of a name to all who ask.
+func testSecrets(t *testing.T, s *suite) {
+	a, b := s.open(), s.open()
+	for _, c := range []struct {
+		m                 *member
+		name, fresh, want string
+	}{{a, "cookies", "first", "first"}, {b, "cookies", "second", "first"}, {b, "other", "third", "third"}, {a, "other", "fourth", "third"}} {
+		if got, err := c.m.Secret(t.Context(), c.name, c.fresh); got != c.want || err != nil {
+			t.Errorf("the secret %s is %q, %v; want %q", c.name, got, err, c.want)
+		}
 	}
 }

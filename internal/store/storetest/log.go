@@ -30,6 +30,7 @@ type Log struct {
 	entries []store.Entry // the newest ones
 	rows    map[string]map[record.ID]store.Row
 	calls   map[string][]byte
+	secrets map[string]string
 	nodes   []*Node
 }
 
@@ -45,7 +46,7 @@ const (
 
 // NewLog returns an empty log.
 func NewLog() *Log {
-	return &Log{epoch: string(record.NewID()), turn: make(chan struct{}, 1), rows: map[string]map[record.ID]store.Row{}, calls: map[string][]byte{}}
+	return &Log{epoch: string(record.NewID()), turn: make(chan struct{}, 1), rows: map[string]map[record.ID]store.Row{}, calls: map[string][]byte{}, secrets: map[string]string{}}
 }
 
 // Node returns the log for one store.
@@ -61,18 +62,64 @@ func (l *Log) Node() *Node {
 type Node struct {
 	log  *Log
 	wake chan struct{}
+
+	mu      sync.Mutex
+	away    error
+	stalled chan struct{} // closed when calls go on; nil: they do
+}
+
+// Away lets all calls of the node fail with an error, until it is nil.
+func (n *Node) Away(err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.away = err
+}
+
+// Stall lets all calls of the node wait, until resume is called or their context ends.
+func (n *Node) Stall() (resume func()) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	stalled := make(chan struct{})
+	n.stalled = stalled
+	return sync.OnceFunc(func() {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		n.stalled = nil
+		close(stalled)
+	})
+}
+
+// pass returns an error if the node cannot reach the log.
+func (n *Node) pass(ctx context.Context) error {
+	n.mu.Lock()
+	away, stalled := n.away, n.stalled
+	n.mu.Unlock()
+	if away != nil || stalled == nil {
+		return away
+	}
+	select {
+	case <-stalled:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 var _ store.Log = (*Node)(nil)
 
 // Begin returns the epoch.
-func (n *Node) Begin(context.Context, []*record.Model) (string, error) { return n.log.epoch, nil }
+func (n *Node) Begin(ctx context.Context, _ []*record.Model) (string, error) {
+	return n.log.epoch, n.pass(ctx)
+}
 
 // Wake receives a value when another node has appended something.
 func (n *Node) Wake() <-chan struct{} { return n.wake }
 
 // Tail returns the commits after seq.
-func (n *Node) Tail(_ context.Context, seq uint64) ([]store.Entry, error) {
+func (n *Node) Tail(ctx context.Context, seq uint64) ([]store.Entry, error) {
+	if err := n.pass(ctx); err != nil {
+		return nil, err
+	}
 	l := n.log
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -88,6 +135,9 @@ func (n *Node) Tail(_ context.Context, seq uint64) ([]store.Entry, error) {
 
 // Turn waits for the turn.
 func (n *Node) Turn(ctx context.Context, seq uint64) (store.Turn, []store.Entry, error) {
+	if err := n.pass(ctx); err != nil {
+		return nil, nil, err
+	}
 	if err := n.log.fail(BeforeTurn); err != nil {
 		return nil, nil, err
 	}
@@ -106,14 +156,33 @@ func (n *Node) Turn(ctx context.Context, seq uint64) (store.Turn, []store.Entry,
 }
 
 // Answer returns what is stored with a key.
-func (n *Node) Answer(_ context.Context, key string) ([]byte, error) {
+func (n *Node) Answer(ctx context.Context, key string) ([]byte, error) {
+	if err := n.pass(ctx); err != nil {
+		return nil, err
+	}
 	n.log.mu.Lock()
 	defer n.log.mu.Unlock()
 	return n.log.calls[key], nil
 }
 
+// Secret returns a secret, which is fresh for whoever asks first.
+func (n *Node) Secret(ctx context.Context, name, fresh string) (string, error) {
+	if err := n.pass(ctx); err != nil {
+		return "", err
+	}
+	n.log.mu.Lock()
+	defer n.log.mu.Unlock()
+	if n.log.secrets[name] == "" {
+		n.log.secrets[name] = fresh
+	}
+	return n.log.secrets[name], nil
+}
+
 // Snapshot calls fn with all records, two of them at a time.
-func (n *Node) Snapshot(_ context.Context, fn func(model string, rows []store.Row) error) (seq, start uint64, err error) {
+func (n *Node) Snapshot(ctx context.Context, fn func(model string, rows []store.Row) error) (seq, start uint64, err error) {
+	if err := n.pass(ctx); err != nil {
+		return 0, 0, err
+	}
 	n.log.mu.Lock()
 	seq, start = n.log.seq, n.log.seq+1-uint64(len(n.log.entries))
 	all := map[string][]store.Row{}
@@ -161,6 +230,12 @@ func (t *turn) Append(_ context.Context, commits []store.Appended, calls []store
 	}
 	defer t.End()
 	l := t.node.log
+	t.node.mu.Lock()
+	away := t.node.away
+	t.node.mu.Unlock()
+	if away != nil {
+		return store.ErrMoved
+	}
 	if err := l.fail(BeforeAppend); err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -88,28 +89,85 @@ func TestTurnsAreLost(t *testing.T) {
 	}
 }
 
-// TestALogThatCannotBeReached fails writes, says so, and hinders no reads.
+// TestALogThatCannotBeReached lets writes wait, and fails those that have waited for too
+// long. It says so, and hinders no reads.
 func TestALogThatCannotBeReached(t *testing.T) {
 	l := NewLog()
-	var away atomic.Bool
-	gone := errors.New("the log cannot be reached")
-	l.Fail = func(Point) error {
-		if away.Load() {
-			return gone
-		}
-		return nil
-	}
-	m := (&suite{t, open(l)}).open()
+	n := l.Node()
+	m := (&suite{t, func() store.Log { return n }}).open()
 	id := m.create("a", "g").ID
-	away.Store(true)
-	if err := m.add(id); !errors.Is(err, gone) {
+	gone := errors.New("the network is down")
+	n.Away(gone)
+	if err := m.add(id); !errors.Is(err, store.ErrAway) || !errors.Is(err, gone) {
 		t.Errorf("a write: %v", err)
+	}
+	if err := m.Following(); !errors.Is(err, gone) {
+		t.Errorf("the store follows: %v", err)
+	}
+	if lag := m.Lag(); lag < time.Second {
+		t.Errorf("it has had all commits %s ago", lag)
+	}
+	if err := m.Reach(t.Context(), m.Seq()+1); !errors.Is(err, gone) {
+		t.Errorf("a commit that it cannot have: %v", err)
 	}
 	if balance, groups := m.balances(id); balance != 0 || groups["g"] != 1 {
 		t.Errorf("balance %d, groups %v", balance, groups)
 	}
-	away.Store(false)
+	added := make(chan error, 3)
+	for range cap(added) {
+		go func() { added <- m.add(id) }()
+	}
+	n.Away(nil)
+	for range cap(added) {
+		if err := <-added; err != nil && !errors.Is(err, store.ErrConflict) {
+			t.Error(err)
+		}
+	}
 	if err := m.add(id); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestAnAnswerWaitsForTheLog keeps the answer of a call that could not be written.
+func TestAnAnswerWaitsForTheLog(t *testing.T) {
+	l := NewLog()
+	n := l.Node()
+	a, b := (&suite{t, func() store.Log { return n }}).open(), (&suite{t, open(l)}).open()
+	key := record.NewID()
+	attempt, err := store.NewAttempt("user", key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tx := a.Begin("once")
+	tx.SetAttempt(attempt)
+	if _, err := tx.Create(a.accounts, &account{Owner: "a"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	id := a.create("b", "g").ID
+	n.Away(errors.New("the network is down"))
+	a.SaveAnswer(attempt, []byte("the answer"))
+	if err := a.add(id); !errors.Is(err, store.ErrAway) { // it would have taken the answer along
+		t.Fatal(err)
+	}
+	n.Away(nil)
+	b.reach(a)
+	again, err := store.NewAttempt("user", key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for began := time.Now(); ; <-time.After(10 * time.Millisecond) {
+		applied, err := b.Applied(again)
+		if err != nil || applied == nil {
+			t.Fatalf("%v, %v", applied, err)
+		}
+		if string(applied.Answer) == "the answer" {
+			return
+		}
+		if time.Since(began) > time.Minute {
+			t.Fatal("the answer is lost")
+		}
 	}
 }
