@@ -160,3 +160,15 @@ func (l *Log) Answer(ctx context.Context, key string) ([]byte, error) {
 	}
 	return all[0], nil
 }
+
+// Secret returns the secret with a name, which is fresh for the first node that asks.
+func (l *Log) Secret(ctx context.Context, name, fresh string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, roundTrip)
+	defer cancel()
+	if _, err := l.others.Exec(ctx, "INSERT INTO tower.secrets VALUES ($1, $2) ON CONFLICT DO NOTHING", name, []byte(fresh)); err != nil {
+		return "", err
+	}
+	var secret []byte
+	err := l.others.QueryRow(ctx, "SELECT secret FROM tower.secrets WHERE name = $1", name).Scan(&secret)
+	return string(secret), err
+}

@@ -53,8 +53,6 @@ type Config struct {
 	Domains []string // for which the application obtains certificates
 	URL     string   // the address for people, shown in the console; "": where it listens
 
-	SharedLog store.Log // which the nodes of the application share; nil: it runs on one
-
 	Models         []*record.Model
 	Migrations     []migrate.Migration
 	MigrateAtStart bool // in production too
@@ -137,6 +135,7 @@ type App struct {
 	archiver *archive.Archiver // nil: none
 	auditor  *audit.Auditor    // nil: none
 	pace     Pace              // the zero Pace outside of tests
+	shareLog store.Log         // that a test shares among applications; nil outside of tests
 	consoles io.Closer         // serves consoles; nil: none
 	probes   map[string]http.Handler
 	unready  atomic.Pointer[string] // see setUnready
@@ -251,7 +250,7 @@ func (a *App) open(ctx context.Context, to listener) (err error) {
 	})
 	options := opening.Options(ctx)
 	options.Now, options.LogAge = a.pace.Now, a.pace.LogAge
-	options.Log, options.Say = a.config.SharedLog, opening.Say
+	options.Log, options.Say = a.shareLog, opening.Say
 	if a.store, err = store.Open(a.config.Data, options); err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ func SetPace(a *App, p Pace) { a.pace = p }
 
 // ShareLog makes an application a node of those that share the log. It is called before the
 // application opens.
-func ShareLog(a *App, log store.Log) { a.config.SharedLog = log }
+func ShareLog(a *App, log store.Log) { a.shareLog = log }
 
 // SessionFor returns what the application's connect function returns for a client that
 // connects now as the user. What connect follows is read and not followed, and so is
