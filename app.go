@@ -23,7 +23,12 @@ import (
 //
 //	TOWER_ENV         development, test or production; default development
 //	TOWER_ADDR        address to listen on; default 127.0.0.1:3000
-//	TOWER_DB          path of the store; default db/ENV.db in TOWER_FOLDER
+//	TOWER_DB          path of the store; or the address of the PostgreSQL database that
+//	                  the application's nodes share, if the program imports package
+//	                  postgres; default db/ENV.db in TOWER_FOLDER
+//	TOWER_DB_LISTEN   address of the database past a pooler; default TOWER_DB
+//	TOWER_REPLICA     path of the node's replica of the database; default
+//	                  db/ENV.replica.db in TOWER_FOLDER
 //	TOWER_SECRET      keys of cookies, of at least 32 characters, separated by commas:
 //	                  the first seals, each opens, so that one can be replaced. Make one
 //	                  with "openssl rand -base64 32". Production does not start without;

@@ -19,6 +19,8 @@ import (
 	"golang.org/x/net/idna"
 
 	"github.com/towerkit/tower/internal/archive"
+	"github.com/towerkit/tower/internal/database"
+	"github.com/towerkit/tower/internal/database/driver"
 	"github.com/towerkit/tower/internal/edge"
 	"github.com/towerkit/tower/internal/environ"
 	"github.com/towerkit/tower/internal/public"
@@ -140,7 +142,8 @@ type Config struct {
 
 	// Env is "development", "test" or "production". Default: TOWER_ENV.
 	Env string
-	// Data is the path of the store. Default: TOWER_DB.
+	// Data is the path of the store, or the address of the database that the nodes of the
+	// application share. Default: TOWER_DB.
 	Data string
 	// Tracer records traces, from requests to the clients that have applied what they changed:
 	// otel.New of package otel. Default: none.
@@ -214,6 +217,7 @@ func (c Config) readEnvironment(out *server.Config) (err error) {
 	}
 	vars := out.Environ
 	out.Data = cmp.Or(out.Data, vars.Or("TOWER_DB", filepath.Join(out.Folder, "db", out.Env+".db")))
+	add(shareDatabase(out))
 	out.Secret, err = secrets(vars.Get("TOWER_SECRET"), out.Env, out.Folder, out.Data)
 	add(err)
 	out.Domains = edge.Members(strings.ToLower(vars.Get("TOWER_DOMAIN")))
@@ -251,6 +255,24 @@ func (c Config) readEnvironment(out *server.Config) (err error) {
 		return fmt.Errorf("settings: %s", strings.Join(problems, "\n          "))
 	}
 	return nil
+}
+
+// shareDatabase has the store share the log in a database, if its path is the address of one.
+func shareDatabase(out *server.Config) error {
+	if !database.Is(out.Data) {
+		return nil
+	}
+	o := driver.Options{Address: out.Data, Listen: out.Environ.Get("TOWER_DB_LISTEN")}
+	out.Data = out.Environ.Or("TOWER_REPLICA", filepath.Join(out.Folder, "db", out.Env+".replica.db"))
+	out.OpenLog = func(ctx context.Context, log *slog.Logger) (driver.Log, error) {
+		o.Log = log
+		opened, err := driver.Open(ctx, o)
+		if err != nil {
+			return nil, fmt.Errorf("TOWER_DB: %w", err)
+		}
+		return opened, nil
+	}
+	return driver.Check()
 }
 
 // checkDomains returns an error if certificates cannot be obtained for the domains.

@@ -63,10 +63,10 @@ var requiredModules = []string{
 	"github.com/charmbracelet/x/term", "github.com/clipperhouse/displaywidth", "github.com/clipperhouse/uax29/v2", "github.com/coreos/go-systemd/v22", "github.com/dlclark/regexp2/v2",
 	"github.com/dop251/goja", "github.com/erikgeiser/coninput", "github.com/gabriel-vasile/mimetype", "github.com/go-playground/locales", "github.com/go-playground/universal-translator",
 	"github.com/go-playground/validator/v10", "github.com/go-sourcemap/sourcemap", "github.com/google/pprof", "github.com/gorilla/securecookie", "github.com/gorilla/websocket",
-	"github.com/inconshreveable/mousetrap", "github.com/joho/godotenv", "github.com/klauspost/compress", "github.com/leodido/go-urn", "github.com/lucasb-eyer/go-colorful",
+	"github.com/inconshreveable/mousetrap", "github.com/jackc/pgpassfile", "github.com/jackc/pgservicefile", "github.com/jackc/pgx/v5", "github.com/jackc/puddle/v2", "github.com/joho/godotenv", "github.com/klauspost/compress", "github.com/leodido/go-urn", "github.com/lucasb-eyer/go-colorful",
 	"github.com/mattn/go-isatty", "github.com/mattn/go-localereader", "github.com/mattn/go-runewidth", "github.com/muesli/ansi", "github.com/muesli/cancelreader", "github.com/muesli/termenv",
 	"github.com/oklog/ulid/v2", "github.com/olahol/melody", "github.com/rivo/uniseg", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/valyala/fastrand",
-	"github.com/valyala/histogram", "github.com/xo/terminfo", "go.etcd.io/bbolt", "golang.org/x/crypto", "golang.org/x/mod", "golang.org/x/net", "golang.org/x/sys", "golang.org/x/text",
+	"github.com/valyala/histogram", "github.com/xo/terminfo", "go.etcd.io/bbolt", "golang.org/x/crypto", "golang.org/x/mod", "golang.org/x/net", "golang.org/x/sync", "golang.org/x/sys", "golang.org/x/text",
 	"golang.org/x/time",
 }
 

@@ -5,6 +5,7 @@ import (
 	"embed"
 
 	"github.com/towerkit/tower"
+	_ "github.com/towerkit/tower/postgres" // TOWER_DB may be a database that several nodes share
 
 	"kanban/models"
 )

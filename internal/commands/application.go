@@ -17,6 +17,7 @@ import (
 
 	"github.com/towerkit/tower/internal/archive"
 	"github.com/towerkit/tower/internal/cli"
+	"github.com/towerkit/tower/internal/database"
 	"github.com/towerkit/tower/internal/environ"
 	"github.com/towerkit/tower/internal/repl/control"
 	"github.com/towerkit/tower/internal/store"
@@ -81,23 +82,53 @@ func (a *Application) AttachInEnv(ctx context.Context) (*control.Client, error) 
 	return client, err
 }
 
-// Data returns the path of the store in Env, and the settings.
+// Data returns the path of the store in Env, and the settings. If the nodes of the application
+// share a database, that is the path of the node's replica of it.
 func (a *Application) Data() (string, *environ.Environment, error) {
 	vars, err := environ.Read(a.Folder, a.Env)
 	if err != nil {
 		return "", nil, err
 	}
 	path := cmp.Or(a.Store, vars.Or("TOWER_DB", filepath.Join("db", a.Env+".db")))
+	if database.Is(path) {
+		path = vars.Or("TOWER_REPLICA", filepath.Join("db", a.Env+".replica.db"))
+	}
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(cmp.Or(a.Working, a.Folder), path)
 	}
 	return path, vars, nil
 }
 
+// Database returns the address of the database that the nodes of the application share, "" if
+// it has a file of its own.
+func (a *Application) Database() (string, error) {
+	vars, err := environ.Read(a.Folder, a.Env)
+	if err != nil {
+		return "", err
+	}
+	if address := cmp.Or(a.Store, vars.Get("TOWER_DB")); database.Is(address) {
+		return address, nil
+	}
+	return "", nil
+}
+
+// OwnFile returns an error if the data are not in a file of the application's own.
+func (a *Application) OwnFile() error {
+	address, err := a.Database()
+	if err == nil && address != "" {
+		err = cli.Hinted(fmt.Errorf("the data of %s are in the database %s, and the file is a replica of it", a.Env, database.Shown(address)),
+			"use the tools of PostgreSQL, such as pg_dump and pg_restore")
+	}
+	return err
+}
+
 // OpenStopped opens the store of an application that is not running.
 func (a *Application) OpenStopped() (*store.File, error) {
 	if a.socket != "" {
 		return nil, fmt.Errorf("%w at %s", control.ErrNotRunning, a.socket)
+	}
+	if err := a.OwnFile(); err != nil {
+		return nil, err
 	}
 	path, _, err := a.Data()
 	if err != nil {

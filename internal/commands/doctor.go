@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/towerkit/tower/internal/cli"
+	"github.com/towerkit/tower/internal/database"
 	"github.com/towerkit/tower/internal/environ"
 	"github.com/towerkit/tower/internal/lock"
 	"github.com/towerkit/tower/internal/repl/control"
@@ -90,6 +91,9 @@ func (a *Application) CheckDatabase(running string) Finding {
 		return f
 	}
 	f.Detail = cmp.Or(a.Store, vars.Or("TOWER_DB", filepath.Join("db", a.Env+".db")))
+	if database.Is(f.Detail) {
+		f.Detail = vars.Or("TOWER_REPLICA", filepath.Join("db", a.Env+".replica.db")) + ", the replica of " + database.Shown(f.Detail)
+	}
 	if err := tryWrite(filepath.Dir(path)); err != nil {
 		f.State, f.Detail, f.Fix = "problem", err.Error(), "give your user write access to "+filepath.Dir(path)
 		return f

@@ -18,6 +18,7 @@ type Opening struct {
 	Strict     bool         // refuse to open the store where records would be lost or would not fit
 	Accept     bool         // open it although records do not fit
 	Say        func(string) // receives progress; nil: nobody
+	Shared     bool         // the records are in a database that nodes share
 
 	Done    []Migration // that the opening has run
 	Changes []Change    // of the models since the last build
@@ -97,6 +98,9 @@ func (o *Opening) migrate(ctx context.Context, s *store.Store) (*store.Cutover, 
 
 // prepare prepares what is pending, if this build may.
 func (o *Opening) prepare(ctx context.Context, p *Pending, before store.Remembered, from Source) error {
+	if o.Shared {
+		return fmt.Errorf("the migrations %s are pending, and change no records of a database that nodes share: change them with SQL, take the migrations out, and remove this node's replica", p)
+	}
 	if !o.Run && !p.approved(before) {
 		return &PendingError{p.Migrations}
 	}

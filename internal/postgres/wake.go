@@ -73,7 +73,7 @@ func (l *Log) arrives(conn *pgx.Conn) bool {
 		return true
 	}
 	if l.ctx.Err() == nil {
-		l.options.Logger.Warn("notifications of PostgreSQL do not arrive at this address, probably because of a pooler: commits of other nodes are seen up to 100 ms later. Give it the address of the server itself to listen at")
+		l.options.Logger.Warn("notifications of PostgreSQL do not arrive at this address, probably because of a pooler: commits of other nodes are seen up to 100 ms later. Set TOWER_DB_LISTEN to the address of the server itself")
 	}
 	return false
 }

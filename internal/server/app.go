@@ -16,6 +16,7 @@ import (
 
 	"github.com/towerkit/tower/internal/archive"
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/database/driver"
 	"github.com/towerkit/tower/internal/edge"
 	"github.com/towerkit/tower/internal/environ"
 	"github.com/towerkit/tower/internal/migrate"
@@ -52,6 +53,9 @@ type Config struct {
 	Build   string   // identifies the code: clients of another build load everything again
 	Domains []string // for which the application obtains certificates
 	URL     string   // the address for people, shown in the console; "": where it listens
+
+	// OpenLog opens the log that the nodes of the application share; nil: it runs on one.
+	OpenLog func(context.Context, *slog.Logger) (driver.Log, error)
 
 	Models         []*record.Model
 	Migrations     []migrate.Migration
@@ -125,6 +129,7 @@ type App struct {
 	ctx      context.Context // ends when the application closes
 	cancel   context.CancelFunc
 	store    *store.Store
+	shared   driver.Log // the log of the store; nil: it has its own
 	engine   *cursor.Engine
 	hub      *hub
 	sessions *session.Sessions
@@ -203,7 +208,7 @@ func New(config Config) (*App, error) {
 // Opening returns how the application opens its store.
 func (a *App) Opening(say func(string)) *migrate.Opening {
 	return &migrate.Opening{Models: a.config.Models, Migrations: a.config.Migrations, Run: a.config.Env == "test" || a.config.MigrateAtStart,
-		Strict: a.config.Env == "production", Say: say}
+		Strict: a.config.Env == "production", Say: say, Shared: a.config.OpenLog != nil}
 }
 
 // Approve notes what the build that starts next may do, and tells a supervisor that it may
@@ -251,6 +256,17 @@ func (a *App) open(ctx context.Context, to listener) (err error) {
 	options := opening.Options(ctx)
 	options.Now, options.LogAge = a.pace.Now, a.pace.LogAge
 	options.Log, options.Say = a.shareLog, opening.Say
+	if a.config.OpenLog != nil {
+		if a.shared, err = a.config.OpenLog(ctx, a.log); err != nil {
+			return err
+		}
+		options.Log = a.shared
+		defer func() {
+			if err != nil {
+				a.shared.Close()
+			}
+		}()
+	}
 	if a.store, err = store.Open(a.config.Data, options); err != nil {
 		return err
 	}
@@ -340,7 +356,11 @@ func (a *App) Close() error {
 	if a.store == nil {
 		return stopped
 	}
-	return errors.Join(stopped, a.store.Close())
+	stopped = errors.Join(stopped, a.store.Close())
+	if a.shared != nil {
+		a.shared.Close()
+	}
+	return stopped
 }
 
 // Archive returns what copies the store to its archive, nil if there is none.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/towerkit/tower/internal/database"
 	"github.com/towerkit/tower/internal/environ"
 )
 
@@ -29,6 +30,8 @@ func variables(env string) []variable {
 		{name: "TOWER_FOLDER", process: true},
 		{name: "TOWER_ADDR", fallback: "127.0.0.1:3000"},
 		{name: "TOWER_DB", fallback: "db/" + env + ".db"},
+		{name: "TOWER_DB_LISTEN"},
+		{name: "TOWER_REPLICA"},
 		{name: "TOWER_SECRET", secret: true},
 		{name: "TOWER_BACKUP"},
 		{name: "TOWER_BACKUP_KEEP", fallback: "7d"},
@@ -72,6 +75,9 @@ func Own(from *environ.Environment, env string, code map[string]string) (all []S
 		}
 		if s.Secret {
 			s.Value = ""
+		}
+		if database.Is(s.Value) {
+			s.Value = database.Shown(s.Value)
 		}
 		all = append(all, s)
 	}

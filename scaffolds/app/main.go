@@ -6,6 +6,7 @@ import (
 
 	"github.com/towerkit/tower"
 	_ "github.com/towerkit/tower/commands" // the program has a console, queries and db in it
+	_ "github.com/towerkit/tower/postgres" // TOWER_DB may be a database that several nodes share
 
 	"github.com/towerkit/tower/scaffolds/app/models"
 )

@@ -170,7 +170,10 @@ type restore struct {
 func (r *restore) run(ctx context.Context, out io.Writer) error {
 	path := r.to
 	if path == "" {
-		var err error
+		err := r.app.OwnFile()
+		if err != nil {
+			return err
+		}
 		if path, _, err = r.app.Data(); err != nil {
 			return err
 		}

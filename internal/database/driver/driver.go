@@ -1,0 +1,36 @@
+// Package driver is where an application finds the driver of a database that its nodes share:
+// package postgres sets Open. So an application that does not import that links no driver.
+package driver
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/towerkit/tower/internal/store"
+)
+
+// A Log is the history of commits in a database, which all nodes share.
+type Log interface {
+	store.Log
+	// Close ends the connections. The store must be closed before.
+	Close()
+}
+
+// Options are what an application says of its database.
+type Options struct {
+	Address string // like postgres://user:password@host/database
+	Listen  string // the address at which notifications arrive; "": Address
+	Log     *slog.Logger
+}
+
+// Open connects to a database. It is nil in a program without a driver.
+var Open func(context.Context, Options) (Log, error)
+
+// Check returns an error if the program has no driver.
+func Check() error {
+	if Open == nil {
+		return errors.New(`TOWER_DB is an address of PostgreSQL, and this program has no driver for it: add import _ "github.com/towerkit/tower/postgres" to the application's main.go`)
+	}
+	return nil
+}
