@@ -32,6 +32,8 @@ type Log struct {
 	calls   map[string][]byte
 	secrets map[string]string
 	nodes   []*Node
+
+	registry []announced // of nodes
 }
 
 // A Point is a moment of a turn.

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/towerkit/tower/internal/nodes"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
@@ -170,4 +171,11 @@ func TestAnAnswerWaitsForTheLog(t *testing.T) {
 			t.Fatal("the answer is lost")
 		}
 	}
+}
+
+func TestConformRegistry(t *testing.T) {
+	ConformRegistry(t, func(*testing.T) (a, b nodes.Registry) {
+		l := NewLog()
+		return l.Node(), l.Node()
+	})
 }
