@@ -227,6 +227,7 @@ func (c Config) readEnvironment(out *server.Config) (err error) {
 		out.URL = cmp.Or(out.URL, "https://"+out.Domains[0])
 	}
 	add(c.archived(out))
+	out.Address = vars.Get("TOWER_NODE_ADDRESS")
 	out.Version = version
 	out.MetricsToken, err = metricsToken(vars)
 	add(err)

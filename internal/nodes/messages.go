@@ -111,7 +111,7 @@ func (g *Group) Send(ctx context.Context, to Node, subject string, payload []byt
 
 func (g *Group) send(ctx context.Context, to Node, subject string, payload []byte, yield func([]byte) bool) error {
 	if to.Address == "" {
-		return fmt.Errorf("node %d takes no messages: its consoles are off", to.Number)
+		return errors.New("it takes no messages: its consoles are off")
 	}
 	g.mu.Lock()
 	g.sent++
@@ -133,18 +133,18 @@ func (g *Group) send(ctx context.Context, to Node, subject string, payload []byt
 	request.Header.Set(fromHeader, self)
 	response, err := g.client.Do(request)
 	if err != nil {
-		return fmt.Errorf("reach node %d: %w", to.Number, err)
+		return fmt.Errorf("reach it: %w", err)
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("node %d at %s refused a message: %s; do all nodes have the same TOWER_SECRET?", to.Number, to.Address, response.Status)
+		return fmt.Errorf("at %s it refused a message: %s; do all nodes have the same TOWER_SECRET?", to.Address, response.Status)
 	}
 	opened := newAnswers(g.options.Secrets[0], to.ID, self, sealed)
 	for {
 		text, err := readAnswer(response.Body, opened)
 		switch {
 		case err != nil:
-			return fmt.Errorf("read the answer of node %d: %w", to.Number, err)
+			return fmt.Errorf("read its answer: %w", err)
 		case text[0] == kindEnd:
 			return nil
 		case text[0] == kindFailed:

@@ -86,6 +86,8 @@ type Group struct {
 	changed chan struct{} // asks for an announcement
 	box     inbox
 
+	announcing sync.Mutex // held while the registry is told of this node
+
 	mu     sync.Mutex
 	self   Node
 	others []Node
@@ -98,7 +100,7 @@ type Group struct {
 	serving sync.WaitGroup
 }
 
-// Join announces a new node. Call Run to keep it announced, and Close after that.
+// Join announces a new node. Call Run to keep it announced, and Close in the end.
 func Join(ctx context.Context, o Options) (*Group, error) {
 	g := &Group{options: o, changed: make(chan struct{}, 1), next: make(chan struct{}),
 		client: &http.Client{Transport: &http.Transport{DialContext: (&net.Dialer{Timeout: dialTime}).DialContext, DisableKeepAlives: true}}, // a connection may break while it is idle
@@ -109,7 +111,7 @@ func Join(ctx context.Context, o Options) (*Group, error) {
 	return g, nil
 }
 
-// Run announces the node every few seconds until ctx ends, and then withdraws it.
+// Run announces the node every few seconds until ctx ends.
 func (g *Group) Run(ctx context.Context) {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
@@ -118,9 +120,6 @@ func (g *Group) Run(ctx context.Context) {
 		case <-ticker.C:
 		case <-g.changed:
 		case <-ctx.Done():
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), every)
-			defer cancel()
-			_ = g.options.Registry.Withdraw(ctx, g.self.ID) // it is taken for dead otherwise
 			return
 		}
 		before := g.Err()
@@ -130,11 +129,16 @@ func (g *Group) Run(ctx context.Context) {
 	}
 }
 
-// Announce announces the node now, and learns of the others.
+// Announce announces the node now, and learns of the others. It does nothing after Close.
 func (g *Group) Announce(ctx context.Context) error {
+	g.announcing.Lock()
+	defer g.announcing.Unlock()
 	g.mu.Lock()
-	self := g.self
+	self, closed := g.self, g.closed
 	g.mu.Unlock()
+	if closed {
+		return nil
+	}
 	if g.options.State != nil {
 		self.State = g.options.State()
 	}
@@ -185,13 +189,21 @@ func (g *Group) Others() ([]Node, <-chan struct{}) {
 	return slices.Clone(g.others), g.next
 }
 
-// Close stops to listen, and waits until messages that arrived have been handled: their
-// contexts end.
+// Close withdraws the node, so that the others know that it has gone, stops to listen, and
+// waits until messages that arrived have been handled: their contexts end.
 func (g *Group) Close() {
+	g.announcing.Lock()
+	defer g.announcing.Unlock()
 	g.mu.Lock()
+	again := g.closed
 	g.closed = true
-	server := g.server
+	server, self := g.server, g.self.ID
 	g.mu.Unlock()
+	if !again {
+		ctx, cancel := context.WithTimeout(context.Background(), every)
+		defer cancel()
+		_ = g.options.Registry.Withdraw(ctx, self) // it is taken for dead otherwise
+	}
 	if server != nil {
 		_ = server.Close()
 	}

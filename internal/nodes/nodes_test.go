@@ -11,7 +11,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,10 +23,15 @@ const secret = "a secret of thirty-two characters, more or less"
 // join adds a node that answers messages about "echo", "count", "fail" and "wait".
 func join(t *testing.T, l *storetest.Log, secrets ...string) *nodes.Group {
 	t.Helper()
+	return joinAt(t, l.Node(), secrets...)
+}
+
+func joinAt(t *testing.T, registry nodes.Registry, secrets ...string) *nodes.Group {
+	t.Helper()
 	if len(secrets) == 0 {
 		secrets = []string{secret}
 	}
-	g, err := nodes.Join(t.Context(), nodes.Options{Registry: l.Node(), Secrets: secrets, Log: slog.New(slog.DiscardHandler)})
+	g, err := nodes.Join(t.Context(), nodes.Options{Registry: registry, Secrets: secrets, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,26 +120,20 @@ func TestNodesKnowEachOther(t *testing.T) {
 
 func TestTheRegistryIsAway(t *testing.T) {
 	l := storetest.NewLog()
-	var away atomic.Bool
-	l.Fail = func(p storetest.Point) error {
-		if away.Load() {
-			return errors.New("away")
-		}
-		return nil
-	}
-	a, b := join(t, l), join(t, l)
+	end := l.Node()
+	a, b := joinAt(t, end), join(t, l)
 	announce(t, a, b)
-	away.Store(true)
+	end.Away(errors.New("away"))
 	if err := a.Announce(t.Context()); err == nil || a.Err() == nil {
 		t.Errorf("announced without a registry: %v, %v", err, a.Err())
 	}
 	if others, _ := a.Others(); len(others) != 1 {
 		t.Errorf("without a registry a node forgot the others: %+v", others)
 	}
-	if _, err := nodes.Join(t.Context(), nodes.Options{Registry: l.Node(), Secrets: []string{secret}}); err == nil || !strings.Contains(err.Error(), "announce this node") {
+	if _, err := nodes.Join(t.Context(), nodes.Options{Registry: end, Secrets: []string{secret}}); err == nil || !strings.Contains(err.Error(), "announce this node") {
 		t.Errorf("joined without a registry: %v", err)
 	}
-	away.Store(false)
+	end.Away(nil)
 	announce(t, a)
 	if a.Err() != nil {
 		t.Error(a.Err())

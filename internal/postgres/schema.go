@@ -46,6 +46,17 @@ CREATE TABLE tower.secrets (
 );
 COMMENT ON TABLE tower.secrets IS 'What all nodes must know and nobody else.';
 REVOKE ALL ON tower.secrets FROM PUBLIC;
+CREATE TABLE tower.nodes (
+	id text PRIMARY KEY,
+	number int NOT NULL UNIQUE,
+	address text NOT NULL,
+	build text NOT NULL,
+	started timestamptz NOT NULL,
+	seq bigint NOT NULL,
+	crowds jsonb NOT NULL,
+	seen timestamptz NOT NULL
+);
+COMMENT ON TABLE tower.nodes IS 'The nodes of the application, and when each was there last.';
 CREATE TABLE tower.records (
 	model text COLLATE "C",
 	id text COLLATE "C",

@@ -20,6 +20,7 @@ import (
 	"github.com/towerkit/tower/internal/edge"
 	"github.com/towerkit/tower/internal/environ"
 	"github.com/towerkit/tower/internal/migrate"
+	"github.com/towerkit/tower/internal/nodes"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/audit"
 	"github.com/towerkit/tower/internal/server/budget"
@@ -95,6 +96,7 @@ type Config struct {
 	Environ  *environ.Environment
 	Settings []settings.Setting // what the application's own settings are
 	Console  bool               // consoles can attach
+	Address  string             // where other nodes reach this one, see nodes.Options
 
 	MetricsToken string // with which the metrics and the reasons of the health are read; "": nobody reads them
 
@@ -139,6 +141,7 @@ type App struct {
 	workers  *workers.Group
 	archiver *archive.Archiver // nil: none
 	auditor  *audit.Auditor    // nil: none
+	nodes    *nodes.Group      // nil: the application has one node
 	pace     Pace              // the zero Pace outside of tests
 	shareLog store.Log         // that a test shares among applications; nil outside of tests
 	consoles io.Closer         // serves consoles; nil: none
@@ -286,6 +289,9 @@ func (a *App) open(ctx context.Context, to listener) (err error) {
 		return errors.Join(err, a.store.Close())
 	}
 	a.sessions = session.New(a.store, secrets)
+	if err := a.joinNodes(ctx, options.Log, secrets); err != nil {
+		return errors.Join(err, a.store.Close())
+	}
 	a.hub = newHub(a)
 	a.engine = cursor.NewEngine(a.store, a.hub, func(err error) { a.log.Error("cursors", "error", err) })
 	a.engine.Bound(holdings{limit.NewQueries(&a.config.Limits)})
@@ -298,6 +304,9 @@ func (a *App) open(ctx context.Context, to listener) (err error) {
 			a.log.Error("cursors stopped", "error", err)
 		}
 	})
+	if a.nodes != nil {
+		a.running.Go(func() { a.nodes.Run(a.ctx) })
+	}
 	if a.slow != nil {
 		a.running.Go(func() { a.slow.Run(a.ctx) })
 	}
@@ -347,6 +356,9 @@ func (a *App) Close() error {
 		a.reads.Close()
 	}
 	a.cancel()
+	if a.nodes != nil {
+		a.nodes.Close()
+	}
 	a.running.Wait()
 	if a.sockets != nil {
 		a.sockets.Wait()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/nodes"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/outbox"
@@ -33,6 +34,9 @@ func (a *App) Store() *store.Store { return a.store }
 
 // Engine returns the engine that keeps the application's cursors.
 func (a *App) Engine() *cursor.Engine { return a.engine }
+
+// Nodes returns the nodes of the application, nil if it is alone.
+func (a *App) Nodes() *nodes.Group { return a.nodes }
 
 // Router returns the application's routes.
 func (a *App) Router() *route.Router { return a.router }

@@ -15,9 +15,11 @@ import (
 	"time"
 
 	"github.com/towerkit/tower/internal/migrate"
+	"github.com/towerkit/tower/internal/nodes"
 	"github.com/towerkit/tower/internal/server/front"
 	"github.com/towerkit/tower/internal/server/limit"
 	"github.com/towerkit/tower/internal/server/transport"
+	"github.com/towerkit/tower/internal/store"
 )
 
 // drain is the time that running requests have when the application stops, and its workers.
@@ -172,4 +174,22 @@ func (a *App) shutdown(web *front.Front) error {
 		return fmt.Errorf("requests did not finish within %s", drain)
 	}
 	return err
+}
+
+// joinNodes makes the application known to its other nodes, if it shares a log with them.
+func (a *App) joinNodes(ctx context.Context, log store.Log, secrets []string) (err error) {
+	registry, shares := log.(nodes.Registry)
+	if !shares {
+		return nil
+	}
+	a.nodes, err = nodes.Join(ctx, nodes.Options{Registry: registry, Secrets: secrets, Address: a.config.Address, Build: a.config.Build, State: a.stateForNodes, Log: a.log})
+	return err
+}
+
+// stateForNodes returns what other nodes should know of this one.
+func (a *App) stateForNodes() (state nodes.State) {
+	if a.engine != nil { // it is, once the application serves
+		state.Commit = a.engine.Seq()
+	}
+	return state
 }

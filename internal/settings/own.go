@@ -33,6 +33,7 @@ func variables(env string) []variable {
 		{name: "TOWER_DB_LISTEN"},
 		{name: "TOWER_REPLICA"},
 		{name: "TOWER_SECRET", secret: true},
+		{name: "TOWER_NODE_ADDRESS"},
 		{name: "TOWER_BACKUP"},
 		{name: "TOWER_BACKUP_KEEP", fallback: "7d"},
 		{name: "TOWER_CONSOLE", fallback: console},

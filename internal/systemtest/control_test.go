@@ -75,6 +75,15 @@ func (l *line) read() wire.ControlReply {
 // do asks and decodes the answer into out; an error is returned as its text.
 func (l *line) do(req wire.ControlRequest, out any) string {
 	l.t.Helper()
+	if refused := l.reply(req, out).Error; refused != nil {
+		return fmt.Sprint(refused.Code, ": ", refused.Message, " ", refused.Problems)
+	}
+	return ""
+}
+
+// reply asks, decodes the answer into out, and returns the whole reply.
+func (l *line) reply(req wire.ControlRequest, out any) wire.ControlReply {
+	l.t.Helper()
 	l.lastID++
 	req.ID = l.lastID
 	data, err := json.Marshal(req)
@@ -90,15 +99,12 @@ func (l *line) do(req wire.ControlRequest, out any) string {
 			l.events = append(l.events, *reply.Event)
 			continue
 		}
-		if reply.Error != nil {
-			return fmt.Sprint(reply.Error.Code, ": ", reply.Error.Message, " ", reply.Error.Problems)
-		}
-		if out != nil {
+		if reply.Error == nil && out != nil {
 			if err := json.Unmarshal(reply.OK, out); err != nil {
 				l.t.Fatalf("%s: %v", reply.OK, err)
 			}
 		}
-		return ""
+		return reply
 	}
 }
 

@@ -34,8 +34,9 @@ const (
 	DoWatch       = "watch"       // → null, then events
 	DoOpen        = "open"        // Stream, a number that the console chooses; Name, In and As, or Model, Where, Order, Limit, Offset; Since → null, then events with its frames
 	DoClose       = "close"       // Stream → null
-	DoConnections = "connections" // → []ConnectionInfo
-	DoCursors     = "cursors"     // → []CursorInfo
+	DoConnections = "connections" // → []ConnectionInfo, of all nodes
+	DoCursors     = "cursors"     // → []CursorInfo, of all nodes
+	DoNodes       = "nodes"       // → []NodeInfo; none if the application is alone
 	DoRoutes      = "routes"      // → []Route
 	DoAllowed     = "allowed"     // As → []Route that this user may use
 	DoSchema      = "schema"      // → Schema
@@ -83,10 +84,11 @@ type ControlRequest struct {
 // A ControlReply is the one line that answers a request. A line with ID 0 and an Event
 // is not an answer.
 type ControlReply struct {
-	ID    uint64          `json:"id,omitempty"`
-	OK    json.RawMessage `json:"ok,omitempty"`
-	Error *Error          `json:"error,omitempty"`
-	Event *ControlEvent   `json:"event,omitempty"`
+	ID     uint64          `json:"id,omitempty"`
+	OK     json.RawMessage `json:"ok,omitempty"`
+	Error  *Error          `json:"error,omitempty"`
+	Event  *ControlEvent   `json:"event,omitempty"`
+	Silent []string        `json:"silent,omitempty"` // what an answer lacks: "node 3 has not answered within 2s"
 }
 
 // ControlHello describes the application that a console is attached to.
@@ -131,8 +133,9 @@ type Written struct {
 }
 
 // A ControlEvent is what a console receives without a request: what happens, if it is
-// watching, and the frames of its streams. Exactly one of its fields is set.
+// watching, and the frames of its streams. Exactly one of its fields is set, beside Node.
 type ControlEvent struct {
+	Node     int             `json:"node,omitempty"` // the number of the node where it happened; 0: the only one
 	Commit   *CommitEvent    `json:"commit,omitempty"`
 	Skipped  *Skipped        `json:"skipped,omitempty"`
 	Applied  *AppliedEvent   `json:"applied,omitempty"`
@@ -141,6 +144,7 @@ type ControlEvent struct {
 	Log      *LogEvent       `json:"log,omitempty"`
 	Stream   *StreamEvent    `json:"stream,omitempty"`
 	Progress *Progress       `json:"progress,omitempty"`
+	Nodes    *NodesEvent     `json:"nodes,omitempty"`
 	Missed   int             `json:"missed,omitempty"` // events other than commits that were dropped because the console did not keep up
 }
 
@@ -209,6 +213,7 @@ type FieldChange struct {
 // Reach is what a commit did to one cursor of one connection, or, in Outcome, why it
 // did nothing.
 type Reach struct {
+	Node       int     `json:"node,omitempty"` // of the connection; 0: the only one
 	Connection uint64  `json:"connection"`
 	User       string  `json:"user"`   // label of the connection's user, "visitor" if there is none
 	Cursor     string  `json:"cursor"` // "posts.published"
@@ -275,6 +280,7 @@ type StreamClosed struct {
 
 // ConnectionInfo describes an open connection.
 type ConnectionInfo struct {
+	Node      int       `json:"node,omitempty"` // that it is connected to; 0: the only one
 	ID        uint64    `json:"id"`
 	User      string    `json:"user"`   // label
 	UserID    string    `json:"userId"` // "" for a visitor
@@ -294,6 +300,22 @@ type ConnectionInfo struct {
 	// microseconds after the commit it did. Both are 0 until it was asked.
 	Applied uint64 `json:"applied,omitempty"`
 	Lag     int64  `json:"lag,omitempty"`
+}
+
+// A NodesEvent lists the nodes of the application, after they have changed.
+type NodesEvent struct {
+	Nodes []NodeInfo `json:"nodes"`
+}
+
+// NodeInfo describes a node that lives, or one that does not answer.
+type NodeInfo struct {
+	Number  int       `json:"number"`
+	Address string    `json:"address"` // where other nodes reach it; "": it has no consoles
+	Build   string    `json:"build"`
+	Started time.Time `json:"started"`
+	Commit  uint64    `json:"commit"`           // the newest that its connections have received, some seconds ago
+	Here    bool      `json:"here,omitempty"`   // the console is attached to it
+	Silent  string    `json:"silent,omitempty"` // why it is not seen: "node 3 has not answered within 2s"
 }
 
 // A ConnectionSession is the session that a connection belongs to: its number, and when
@@ -316,6 +338,7 @@ type SessionInfo struct {
 
 // CursorInfo describes a query that one or more connections hold open.
 type CursorInfo struct {
+	Node    int      `json:"node,omitempty"` // that keeps it; 0: the only one
 	Number  uint64   `json:"number"`
 	Names   []string `json:"names"`
 	Model   string   `json:"model"`

@@ -396,6 +396,18 @@
 // watches, and not for more than about a thousand commits a second; "asked" reports
 // whether it did.
 //
+// If the application has several nodes, the console sees the connections, cursors and
+// events of all of them, each with the number of its node. A commit is an event of each
+// node, with what it reached there. "nodes" comes first, and whenever a node has come,
+// gone, or does not answer; "silent" in a reply says which nodes the answer lacks. What is
+// evaluated, transactions and streams are those of the node that the console is attached
+// to:
+//
+//	← {"event":{"nodes":{"nodes":[{"number":1,"address":"10.0.0.5:7000",…,"here":true},{"number":2,…}]}}}
+//	← {"event":{"node":1,"commit":{"seq":813,…,"reached":[{"node":1,"connection":7,"user":"ada",…}]}}}
+//	← {"event":{"node":2,"commit":{"seq":813,…,"reached":[{"node":2,"connection":4,"user":"bob",…}]}}}
+//	← {"event":{"node":2,"applied":{"seq":813,"connection":4,"micros":5200}}}
+//
 // A console may hold cursors as a browser does. It opens each of them as a stream,
 // under a number of its own choice: a declared cursor, as a user or as a visitor, or a
 // query of the console's own, without any rule. The reply to the open comes

@@ -123,7 +123,7 @@ func (c *Client) greet(ctx context.Context) error {
 func (c *Client) Hello() wire.ControlHello { return c.hello }
 
 // Do sends a request, waits for its answer, and decodes the answer into out unless out
-// is nil. It sets the ID and By of the request. The error is a [*RemoteError] if the
+// is nil. out may be a [*Partial]. It sets the ID and By of the request. The error is a [*RemoteError] if the
 // application returned one, or [ErrLost] if the application went away. If ctx ends
 // first, Do asks the application to cancel the request and returns the cause of ctx. In
 // the last two cases a write may have been committed.
@@ -159,7 +159,17 @@ func (c *Client) Do(ctx context.Context, req wire.ControlRequest, out any) error
 	}
 }
 
+// A Partial is where an answer is decoded to that may lack what other nodes of the
+// application have. Silent says why, for each of them.
+type Partial struct {
+	Out    any
+	Silent []string
+}
+
 func decodeReply(do string, reply wire.ControlReply, out any) error {
+	if partial, ok := out.(*Partial); ok {
+		partial.Silent, out = reply.Silent, partial.Out
+	}
 	if reply.Error != nil {
 		return (*RemoteError)(reply.Error)
 	}

@@ -26,7 +26,8 @@ const (
 type activity struct {
 	number  uint64
 	commit  *wire.CommitEvent
-	applied map[uint64]int64 // microseconds, by connection
+	applied map[client]int64 // microseconds, by connection
+	nodes   map[int]int      // connections that it reached, by the nodes that have reported it
 	note    string
 	dense   bool // it arrived in a burst and is shown on one line
 
@@ -100,7 +101,7 @@ func (h *activity) line(f show.Formatter) string {
 // whole formats a commit with its changes and the cursors it reached.
 func (h *activity) whole(f show.Formatter) []string {
 	head, by := commitHead(f, h.commit, false), authorOf(h.commit.By)
-	reached := "→ " + reachedOf(h.commit)
+	reached := "→ " + h.reached()
 	if h.commit.ReachedAll > 0 {
 		reached += " in " + show.Duration(h.commit.Micros)
 	}

@@ -21,13 +21,13 @@ type connectionRow struct {
 	drawn drawn
 }
 
-func newConnectionGrid() *grid {
-	return newGrid(textColumn("user", 8, 26, 0), textColumn("via", 9, 12, 4), gridColumn{name: "cursors", least: 12, most: 60, drop: 3, names: true},
+func newConnectionGrid(nodes bool) *grid {
+	return newNodeGrid(nodes, textColumn("user", 8, 26, 0), textColumn("via", 9, 12, 4), gridColumn{name: "cursors", least: 12, most: 60, drop: 3, names: true},
 		numberColumn("seq", 5, 12, 5), numberColumn("lag", 7, 9, 1), numberColumn("queued", 6, 9, 2),
 		numberColumn("for", 6, 8, 6), textColumn("remote", 15, 24, 7))
 }
 
-func (r *connectionRow) key() string { return strconv.FormatUint(r.ID, 10) }
+func (r *connectionRow) key() string { return nodeKey(r.Node, r.ID) }
 
 func (r *connectionRow) text() string {
 	return strings.Join(append([]string{r.User, r.UserID, r.Transport, r.Remote, r.Device}, r.Cursors...), " ")
@@ -55,11 +55,11 @@ func (r *connectionRow) cells(st *term.Styles) []cell {
 	if r.Queued > 0 {
 		queued = cell{term.Bytes(int64(r.Queued)), st.Warn}
 	}
-	return []cell{
+	return withNode(r.Node, st, []cell{
 		{term.Clean(r.User), st.Strong}, {term.Clean(r.Transport), st.Plain}, {term.Clean(strings.Join(r.Cursors, ", ")), st.Dim},
 		{strconv.FormatUint(r.Seq, 10), st.Number}, {lag, lagging}, queued,
 		{show.Elapsed(r.at.Sub(r.Since)), st.Dim}, {term.Clean(r.Remote), st.Dim},
-	}
+	})
 }
 
 func (r *connectionRow) draw(f show.Formatter) []string {
@@ -81,6 +81,9 @@ func (r *connectionRow) detail(f show.Formatter) []string {
 		{"sent", fmt.Sprintf("up to #%d; the application is at #%d", r.Seq, r.seq)},
 		{"applied", applied},
 		{"queued", term.Bytes(int64(r.Queued))},
+	}
+	if r.Node != 0 {
+		facts = append(facts, fact{"node", strconv.Itoa(r.Node)})
 	}
 	if r.Device != "" {
 		facts = append(facts, fact{"device", term.Clean(r.Device)})

@@ -2,6 +2,7 @@ package live
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,13 +22,13 @@ type cursorRow struct {
 	drawn drawn
 }
 
-func newCursorGrid() *grid {
-	return newGrid(textColumn("cursor", 12, 40, 0), numberColumn("held", 4, 8, 1), numberColumn("evals", 6, 12, 3),
+func newCursorGrid(nodes bool) *grid {
+	return newNodeGrid(nodes, textColumn("cursor", 12, 40, 0), numberColumn("held", 4, 8, 1), numberColumn("evals", 6, 12, 3),
 		numberColumn("cost", 7, 9, 2), numberColumn("each", 6, 9, 6), numberColumn("records", 7, 8, 7),
 		textColumn("updates", 12, 44, 4), textColumn("scope", 24, 90, 5))
 }
 
-func (r *cursorRow) key() string  { return strconv.FormatUint(r.Number, 10) }
+func (r *cursorRow) key() string  { return nodeKey(r.Node, r.Number) }
 func (r *cursorRow) name() string { return term.Clean(strings.Join(r.Names, ", ")) }
 
 func (r *cursorRow) text() string {
@@ -59,8 +60,8 @@ func (r *cursorRow) cells(st *term.Styles) []cell {
 	if r.Records >= 0 {
 		records = cell{show.Grouped(r.Records), st.Dim}
 	}
-	return []cell{{r.name(), st.Strong}, {show.Grouped(r.Holders), st.Number}, {show.Grouped(int(r.Evaluations)), st.Plain}, cost, each, records,
-		{updates, style}, {term.Clean(r.Scope), st.Dim}}
+	return withNode(r.Node, st, []cell{{r.name(), st.Strong}, {show.Grouped(r.Holders), st.Number}, {show.Grouped(int(r.Evaluations)), st.Plain}, cost, each, records,
+		{updates, style}, {term.Clean(r.Scope), st.Dim}})
 }
 
 // eachOf formats the average of micros over n.
@@ -100,6 +101,9 @@ func (r *cursorRow) detail(f show.Formatter) []string {
 		holders += ": " + term.Clean(strings.Join(r.users, ", "))
 	}
 	facts := []fact{{"scope", term.Clean(r.Scope)}, {"held by", holders}, {"updates", how}}
+	if r.Node != 0 {
+		facts = slices.Insert(facts, 1, fact{"node", strconv.Itoa(r.Node)})
+	}
 	if window != "" {
 		facts = append(facts, fact{"", window})
 	}

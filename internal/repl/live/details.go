@@ -15,7 +15,7 @@ func (h *activity) detail(f show.Formatter) []string {
 	if c == nil {
 		return f.Wrapped(f.Styles.Plain, term.Clean(h.note))
 	}
-	facts := []fact{{"by", authorOf(c.By)}, {"reached", reachedOf(c)}}
+	facts := []fact{{"by", authorOf(c.By)}, {"reached", h.reached()}}
 	if c.Did != "" {
 		facts = append(facts, fact{"did", term.Clean(c.Did)})
 	}

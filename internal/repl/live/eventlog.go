@@ -27,7 +27,8 @@ type EventLog struct {
 
 	stop    context.CancelFunc // nil while stopped
 	running sync.WaitGroup
-	users   map[uint64]string
+	users   map[client]string
+	nodes   Pane // of the nodes alone
 }
 
 // Toggle starts or stops the log and prints its new state. It fails if Dial fails
@@ -38,14 +39,14 @@ func (l *EventLog) Toggle(ctx context.Context) error {
 		l.print("Live events are off.")
 		return nil
 	}
-	client, err := l.Dial(ctx)
+	attached, err := l.Dial(ctx)
 	if err != nil {
 		return err
 	}
 	ctx, l.stop = context.WithCancel(ctx)
-	l.users = map[uint64]string{}
+	l.users, l.nodes = map[client]string{}, NewPane()
 	application := control.NewReconnector(l.Dial, l.receive)
-	l.running.Go(func() { application.Run(ctx, client) })
+	l.running.Go(func() { application.Run(ctx, attached) })
 	if _, err := application.Wait(ctx); err != nil {
 		l.End()
 		return err
@@ -75,7 +76,7 @@ func (l *EventLog) receive(message any) {
 	if attached, ok := message.(control.Attached); ok {
 		clear(l.users)
 		for _, c := range attached.Connections {
-			l.users[c.ID] = term.Clean(c.User)
+			l.users[client{c.Node, c.ID}] = term.Clean(c.User)
 		}
 	}
 	event, ok := message.(wire.ControlEvent)
@@ -90,30 +91,47 @@ func (l *EventLog) receive(message any) {
 func (l *EventLog) lines(event wire.ControlEvent) []string {
 	switch {
 	case event.Commit != nil:
-		return l.commit(event.Commit)
+		return l.commit(event.Node, event.Commit)
+	case event.Nodes != nil:
+		return l.nodesChanged(event.Nodes.Nodes)
+	case event.Skipped != nil && l.nodes.isOthers(event.Node):
+		return nil // the same commits
 	case event.Skipped != nil:
 		return []string{fmt.Sprintf("%s more, up to commit %d.", show.Counted(event.Skipped.Commits, "commit"), event.Skipped.Seq)}
-	case event.Applied != nil && l.users[event.Applied.Connection] != "":
-		return []string{fmt.Sprintf("Commit %d was applied by %s after %s.", event.Applied.Seq, l.users[event.Applied.Connection], show.Duration(event.Applied.Micros))}
+	case event.Applied != nil && l.users[client{event.Node, event.Applied.Connection}] != "":
+		user := l.users[client{event.Node, event.Applied.Connection}]
+		return []string{fmt.Sprintf("Commit %d was applied by %s after %s.", event.Applied.Seq, user, show.Duration(event.Applied.Micros))}
 	case event.Joined != nil:
-		l.users[event.Joined.ID] = term.Clean(event.Joined.User)
-		return []string{fmt.Sprintf("%s joined over %s.", term.Clean(event.Joined.User), term.Clean(event.Joined.Transport))}
+		l.users[client{event.Node, event.Joined.ID}] = term.Clean(event.Joined.User)
+		return []string{fmt.Sprintf("%s joined over %s%s.", term.Clean(event.Joined.User), term.Clean(event.Joined.Transport), onNode(event.Node))}
 	case event.Left != 0:
-		user := l.users[event.Left]
-		delete(l.users, event.Left)
+		left := client{event.Node, event.Left}
+		user := l.users[left]
+		delete(l.users, left)
 		if user == "" {
 			user = fmt.Sprintf("Connection %d", event.Left)
 		}
-		return []string{user + " left."}
+		return []string{user + " left" + onNode(event.Node) + "."}
 	case event.Log != nil:
-		return []string{fmt.Sprintf("Log, %s: %s %s", strings.ToLower(term.Clean(event.Log.Level)), term.Clean(event.Log.Message), term.Clean(event.Log.Attrs))}
+		return []string{fmt.Sprintf("Log%s, %s: %s %s", onNode(event.Node), strings.ToLower(term.Clean(event.Log.Level)), term.Clean(event.Log.Message), term.Clean(event.Log.Attrs))}
 	case event.Missed > 0:
 		return []string{fmt.Sprintf("%s could not be shown.", show.Counted(event.Missed, "event"))}
 	}
 	return nil
 }
 
-func (l *EventLog) commit(c *wire.CommitEvent) []string {
+// nodesChanged describes which nodes have come, gone, or do not answer.
+func (l *EventLog) nodesChanged(nodes []wire.NodeInfo) (lines []string) {
+	l.nodes.setNodes(nodes)
+	for _, row := range l.nodes.views[CommitsView].rows {
+		lines = append(lines, strings.TrimLeft(row.(*activity).note, "+− ")+".")
+	}
+	l.nodes.views[CommitsView].rows = nil
+	return lines
+}
+
+// commit describes a commit, which each node reports with what it reached there.
+func (l *EventLog) commit(node int, c *wire.CommitEvent) []string {
 	what := show.Counted(changesOf(c), "change")
 	if len(c.Changes) == 1 {
 		what = changeInWords(c.Changes[0])
@@ -125,9 +143,13 @@ func (l *EventLog) commit(c *wire.CommitEvent) []string {
 	if c.ReachedAll > 0 {
 		reached = "it reached " + reachedOf(c) + " in " + show.Duration(c.Micros)
 	}
+	reached += onNode(node)
 	lines := []string{fmt.Sprintf("Commit %d by %s: %s; %s.", c.Seq, authorOf(c.By), what, reached)}
+	if l.nodes.isOthers(node) {
+		lines[0] = fmt.Sprintf("Commit %d: %s.", c.Seq, reached)
+	}
 	for _, reach := range c.Reached {
-		l.users[reach.Connection] = term.Clean(reach.User)
+		l.users[client{node, reach.Connection}] = term.Clean(reach.User)
 		lines = append(lines, fmt.Sprintf("  %s, %s: %s.", term.Clean(reach.User), term.Clean(reach.Cursor), (&activity{}).outcome(show.Formatter{}, reach)))
 	}
 	return lines

@@ -14,14 +14,17 @@ import (
 // A logRow is a line of the application's log in the live pane.
 type logRow struct {
 	wire.LogEvent
+	node   int // where it was written, 0 for the only one
 	number uint64
 
 	cells int // the width of the cached lines
 	lines []string
 }
 
-func (r *logRow) key() string  { return strconv.FormatUint(r.number, 36) }
-func (r *logRow) text() string { return r.Level + " " + r.Message + " " + r.Attrs }
+func (r *logRow) key() string { return strconv.FormatUint(r.number, 36) }
+func (r *logRow) text() string {
+	return r.Level + " " + r.Message + " " + r.Attrs + onNode(r.node)
+}
 
 // Copy implements [Row].
 func (r *logRow) Copy() (what, whole string) {
@@ -42,7 +45,11 @@ func (r *logRow) level(st *term.Styles) lipgloss.Style {
 func (r *logRow) draw(f show.Formatter) []string {
 	if r.cells != f.Width || r.lines == nil {
 		r.cells = f.Width
-		line := term.Paint(f.Styles.Dim, r.At.Local().Format("15:04:05")) + " " + term.Paint(r.level(&f.Styles), term.Pad(term.Clean(r.Level), 5)) + " " + term.Clean(r.Message)
+		head := r.At.Local().Format("15:04:05")
+		if r.node != 0 {
+			head += " " + strconv.Itoa(r.node)
+		}
+		line := term.Paint(f.Styles.Dim, head) + " " + term.Paint(r.level(&f.Styles), term.Pad(term.Clean(r.Level), 5)) + " " + term.Clean(r.Message)
 		if r.Attrs != "" {
 			line += " " + term.Paint(f.Styles.Dim, term.Clean(r.Attrs))
 		}
@@ -52,7 +59,7 @@ func (r *logRow) draw(f show.Formatter) []string {
 }
 
 func (r *logRow) detail(f show.Formatter) []string {
-	lines := []string{term.Paint(r.level(&f.Styles), term.Clean(r.Level)) + " " + term.Paint(f.Styles.Dim, r.At.Local().Format("2006-01-02 15:04:05.000"))}
+	lines := []string{term.Paint(r.level(&f.Styles), term.Clean(r.Level)) + " " + term.Paint(f.Styles.Dim, r.At.Local().Format("2006-01-02 15:04:05.000")+onNode(r.node))}
 	for _, line := range term.Wrap(term.CleanLines(r.Message), f.Width) {
 		lines = append(lines, term.Paint(f.Styles.Strong, line))
 	}

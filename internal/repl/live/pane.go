@@ -50,10 +50,13 @@ type Pane struct {
 
 	bySeq    map[uint64]*activity
 	pending  []Row             // activities for the next Flush, while the pane is busy
-	users    map[uint64]string // names by open connection
-	Count    int               // the number of open connections
-	Seq      uint64            // the last commit
-	rows     uint64            // number of rows ever added
+	users    map[client]string // names by open connection
+	nodes    map[int]wire.NodeInfo
+	ofNodes  [Views]bool // the view has a column for the nodes
+	silent   []string    // what the shown answer lacks
+	Count    int         // the number of open connections
+	Seq      uint64      // the last commit
+	rows     uint64      // number of rows ever added
 	rate     rateMeter
 	polledAt time.Time // when the shown answer arrived
 	failed   error
@@ -61,13 +64,13 @@ type Pane struct {
 
 // NewPane returns an empty pane that shows commits.
 func NewPane() Pane {
-	p := Pane{Now: time.Now, bySeq: map[uint64]*activity{}, users: map[uint64]string{}}
+	p := Pane{Now: time.Now, bySeq: map[uint64]*activity{}, users: map[client]string{}}
 	p.views[CommitsView] = Listing{Tail: true, empty: "Commits appear here as they happen, with the connections they reach."}
 	p.views[ConnectionsView] = Listing{empty: "No one is connected."}
 	p.views[CursorsView] = Listing{empty: "No cursor is open."}
 	p.views[RoutesView] = Listing{empty: "There are no routes."}
 	p.views[LogView] = Listing{Tail: true, empty: "The application's log appears here."}
-	p.grids = [Views]*grid{ConnectionsView: newConnectionGrid(), CursorsView: newCursorGrid(), RoutesView: newRouteGrid()}
+	p.grids = [Views]*grid{ConnectionsView: newConnectionGrid(false), CursorsView: newCursorGrid(false), RoutesView: newRouteGrid()}
 	return p
 }
 
@@ -95,9 +98,9 @@ func (p *Pane) number() uint64 {
 
 // Connected replaces the list of open connections.
 func (p *Pane) Connected(connections []wire.ConnectionInfo) {
-	p.users = map[uint64]string{}
+	p.users = map[client]string{}
 	for _, c := range connections {
-		p.users[c.ID] = c.User
+		p.users[client{c.Node, c.ID}] = c.User
 	}
 	p.Count = len(p.users)
 }
@@ -106,44 +109,58 @@ func (p *Pane) Connected(connections []wire.ConnectionInfo) {
 func (p *Pane) Event(event wire.ControlEvent) {
 	switch {
 	case event.Commit != nil:
-		p.commit(event.Commit)
+		p.commit(event.Node, event.Commit)
 	case event.Skipped != nil:
-		p.skipped(event.Skipped)
+		p.skipped(event.Node, event.Skipped)
+	case event.Nodes != nil:
+		p.setNodes(event.Nodes.Nodes)
 	case event.Applied != nil:
 		if h := p.bySeq[event.Applied.Seq]; h != nil {
-			h.applied[event.Applied.Connection] = event.Applied.Micros
+			h.applied[client{event.Node, event.Applied.Connection}] = event.Applied.Micros
 			h.lines = nil
 		}
 	case event.Joined != nil:
-		p.users[event.Joined.ID] = event.Joined.User
+		p.users[client{event.Node, event.Joined.ID}] = event.Joined.User
 		p.Count = len(p.users)
-		p.addActivity(&activity{note: fmt.Sprintf("+ %s joined over %s", event.Joined.User, event.Joined.Transport)})
+		p.addActivity(&activity{note: fmt.Sprintf("+ %s joined over %s%s", event.Joined.User, event.Joined.Transport, onNode(event.Node))})
 	case event.Left != 0:
-		user := cmp.Or(p.users[event.Left], fmt.Sprintf("connection %d", event.Left))
-		delete(p.users, event.Left)
+		left := client{event.Node, event.Left}
+		user := cmp.Or(p.users[left], fmt.Sprintf("connection %d", event.Left))
+		delete(p.users, left)
 		p.Count = len(p.users)
-		p.addActivity(&activity{note: fmt.Sprintf("− %s left", user)})
+		p.addActivity(&activity{note: fmt.Sprintf("− %s left%s", user, onNode(event.Node))})
 	case event.Log != nil:
-		p.add(LogView, &logRow{LogEvent: *event.Log, number: p.number()})
+		p.add(LogView, &logRow{LogEvent: *event.Log, node: event.Node, number: p.number()})
 	}
 }
 
-func (p *Pane) commit(c *wire.CommitEvent) {
+func (p *Pane) commit(node int, c *wire.CommitEvent) {
+	if h := p.bySeq[c.Seq]; h != nil && node != 0 {
+		if _, has := h.nodes[node]; !has {
+			h.merge(node, c)
+		}
+		return
+	}
 	now := p.Now()
-	p.Seq, p.Count = c.Seq, c.Connections
+	if p.Seq = max(p.Seq, c.Seq); node == 0 {
+		p.Seq, p.Count = c.Seq, c.Connections
+	}
 	p.rate.add(now, 1)
 	for _, change := range c.Changes {
 		p.rate.count(change.Op, change.Model, 1)
 	}
-	h := &activity{commit: c, applied: map[uint64]int64{}, dense: p.rate.busy(now)}
+	h := &activity{commit: c, applied: map[client]int64{}, nodes: map[int]int{node: c.ReachedAll}, dense: p.rate.busy(now)}
 	p.bySeq[c.Seq] = h
 	p.addActivity(h)
 }
 
 // skipped records commits that the application counted without sending them.
-func (p *Pane) skipped(s *wire.Skipped) {
+func (p *Pane) skipped(node int, s *wire.Skipped) {
 	now := p.Now()
 	p.Seq = max(p.Seq, s.Seq)
+	if p.isOthers(node) { // they are the same commits
+		return
+	}
 	p.rate.add(now, s.Commits)
 	p.rate.until = now.Add(busyFor)
 	for _, c := range s.Changes {
@@ -223,14 +240,23 @@ func (p *Pane) Visible(f show.Formatter, height int) (lines []string, from, to i
 	if p.failed != nil && p.View.Request() != "" {
 		return f.Wrapped(f.Styles.Bad, term.Clean(p.failed.Error())), 0, 0
 	}
-	return l.view(f, height)
+	var missing []string
+	if p.View.Request() != "" {
+		for _, text := range p.silent {
+			missing = append(missing, term.Paint(f.Styles.Warn, term.Cut(term.Clean(text), f.Width)))
+		}
+		missing = missing[:min(len(missing), max(height-1, 0))]
+	}
+	lines, from, to = l.view(f, height-len(missing))
+	return append(missing, lines...), from + len(missing), to + len(missing)
 }
 
 // Last formats the last commit on one line, with as much detail as fits.
 func (p *Pane) Last(f show.Formatter) string {
 	rows := p.views[CommitsView].rows
 	for i := len(rows) - 1; i >= 0; i-- {
-		c := rows[i].(*activity).commit
+		h := rows[i].(*activity)
+		c := h.commit
 		if c == nil {
 			continue
 		}
@@ -239,7 +265,7 @@ func (p *Pane) Last(f show.Formatter) string {
 			short.Changes = []wire.ChangeInfo{{Op: c.Changes[0].Op, Model: c.Changes[0].Model, ID: c.Changes[0].ID}}
 		}
 		for _, commit := range []*wire.CommitEvent{c, &short} {
-			if line := commitHead(f, commit, true) + term.Paint(f.Styles.Dim, "  → "+reachedOf(c)); term.Width(line) <= f.Width {
+			if line := commitHead(f, commit, true) + term.Paint(f.Styles.Dim, "  → "+h.reached()); term.Width(line) <= f.Width {
 				return line
 			}
 		}
@@ -256,6 +282,7 @@ type PolledMsg struct {
 	Connections []wire.ConnectionInfo // for [ConnectionsView]
 	Cursors     []wire.CursorInfo     // for [CursorsView]
 	Routes      []wire.Route          // for [RoutesView]
+	Silent      []string              // what the answer lacks, by node
 	Took        time.Duration         // time the request took
 	Err         error                 // of the request, or nil
 }
@@ -266,11 +293,17 @@ func (p *Pane) Update(msg PolledMsg) {
 	if p.failed = msg.Err; msg.Err != nil {
 		return
 	}
-	p.polledAt = p.Now()
+	p.polledAt, p.silent = p.Now(), msg.Silent
+	switch msg.View {
+	case ConnectionsView:
+		p.separate(msg.View, slices.ContainsFunc(msg.Connections, func(c wire.ConnectionInfo) bool { return c.Node != 0 }), newConnectionGrid)
+	case CursorsView:
+		p.separate(msg.View, slices.ContainsFunc(msg.Cursors, func(c wire.CursorInfo) bool { return c.Node != 0 }), newCursorGrid)
+	}
 	l, g := &p.views[msg.View], p.grids[msg.View]
 	l.rows = nil
 	for _, c := range msg.Connections {
-		p.users[c.ID] = c.User
+		p.users[client{c.Node, c.ID}] = c.User
 		r := &connectionRow{ConnectionInfo: c, seq: p.Seq, at: p.polledAt, grid: g}
 		g.measure(r.cells(&term.Styles{}))
 		l.rows = append(l.rows, r)
@@ -278,7 +311,7 @@ func (p *Pane) Update(msg PolledMsg) {
 	for _, c := range msg.Cursors {
 		r := &cursorRow{CursorInfo: c, grid: g}
 		for _, number := range c.Connections {
-			if user, ok := p.users[number]; ok && !slices.Contains(r.users, user) {
+			if user, ok := p.users[client{c.Node, number}]; ok && !slices.Contains(r.users, user) {
 				r.users = append(r.users, user)
 			}
 		}

@@ -3,6 +3,7 @@ package live
 import (
 	"cmp"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/charmbracelet/lipgloss"
@@ -29,10 +30,18 @@ func (h *activity) reaches(f show.Formatter, most int) []string {
 		cursors = max(cursors, term.Width(term.Clean(reach.Cursor)))
 	}
 	users = min(users, max(f.Width/5, 6))
-	cursors = min(cursors, max(f.Width-len(below(f))-users-outcomeRoom, 8))
+	nodes := 0
+	if len(h.nodes) > 1 {
+		nodes = len("1  ")
+	}
+	cursors = min(cursors, max(f.Width-len(below(f))-users-nodes-outcomeRoom, 8))
 	var lines []string
 	for _, reach := range shown {
-		line := below(f) + term.Pad(term.Cut(term.Clean(reach.User), users), users) + "  " +
+		node := ""
+		if nodes > 0 {
+			node = term.Paint(f.Styles.Dim, strconv.Itoa(reach.Node)) + "  "
+		}
+		line := below(f) + node + term.Pad(term.Cut(term.Clean(reach.User), users), users) + "  " +
 			term.Paint(f.Styles.Dim, term.Pad(term.Cut(term.Clean(reach.Cursor), cursors), cursors)) + "  " + h.outcome(f, reach)
 		lines = append(lines, term.Cut(line, f.Width))
 	}
@@ -60,7 +69,7 @@ func (h *activity) outcome(f show.Formatter, reach wire.Reach) string {
 		parts = append(parts, reason)
 	}
 	text := strings.Join(parts, " ")
-	if micros, ok := h.applied[reach.Connection]; ok && reach.Outcome == "" {
+	if micros, ok := h.applied[client{reach.Node, reach.Connection}]; ok && reach.Outcome == "" {
 		applied := " ✓ applied "
 		if f.Width < roomyPane {
 			applied = " ✓ "

@@ -6,6 +6,7 @@ import (
 
 	tea "github.com/charmbracelet/bubbletea"
 
+	"github.com/towerkit/tower/internal/repl/control"
 	"github.com/towerkit/tower/internal/repl/live"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -30,14 +31,17 @@ func (s *screen) ask() tea.Cmd {
 		defer cancel()
 		begun, msg := time.Now(), live.PolledMsg{View: view, Number: number}
 		req := wire.ControlRequest{Do: view.Request()}
+		var answer control.Partial
 		switch view {
 		case live.ConnectionsView:
-			msg.Err = remote.Do(ctx, req, &msg.Connections)
+			answer.Out = &msg.Connections
 		case live.CursorsView:
-			msg.Err = remote.Do(ctx, req, &msg.Cursors)
+			answer.Out = &msg.Cursors
 		default:
-			msg.Err = remote.Do(ctx, req, &msg.Routes)
+			answer.Out = &msg.Routes
 		}
+		msg.Err = remote.Do(ctx, req, &answer)
+		msg.Silent = answer.Silent
 		msg.Took = time.Since(begun)
 		return msg
 	}

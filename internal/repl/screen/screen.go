@@ -213,7 +213,7 @@ func (s *screen) attached(msg control.Attached) {
 
 func (s *screen) event(event wire.ControlEvent) tea.Cmd {
 	s.live.Event(event)
-	if event.Missed > 0 { // some connections may have come or gone
+	if event.Missed > 0 || event.Nodes != nil { // some connections may have come or gone
 		return s.count()
 	}
 	if !s.live.Busy() || s.flushDue {

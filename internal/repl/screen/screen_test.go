@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -37,6 +38,7 @@ type stage struct {
 	screen    *screen
 	jobs      chan job
 	quit      bool
+	several   bool         // nodes
 	at        time.Time    // for the live pane
 	sequences bytes.Buffer // escape sequences that are not part of the screen
 }
@@ -198,6 +200,15 @@ func (st *stage) polled(view live.View) {
 	case live.RoutesView:
 		msg.Routes = fakeapp.Routes
 	}
+	if st.several {
+		msg.Connections, msg.Cursors, msg.Silent = slices.Clone(msg.Connections), slices.Clone(msg.Cursors), []string{"node 3 has not answered within 2s"}
+		for i := range msg.Connections {
+			msg.Connections[i].Node = 1 + i/2
+		}
+		for i := range msg.Cursors {
+			msg.Cursors[i].Node = 1 + i/2
+		}
+	}
 	st.send(msg)
 }
 
@@ -223,11 +234,40 @@ var scenes = []struct {
 	{"cursor", func(st *stage) { st.see("3"); st.press(tea.KeyEnter) }},
 	{"routes", func(st *stage) { st.see("4"); st.press(tea.KeyDown) }},
 	{"log", func(st *stage) { st.activities(); st.see("5"); st.type_("/refused") }},
+	{"nodes", func(st *stage) { st.nodes() }},
+	{"nodes-commit", func(st *stage) { st.nodes(); st.press(tea.KeyF2, tea.KeyUp, tea.KeyUp, tea.KeyUp, tea.KeyEnter) }},
+	{"nodes-connections", func(st *stage) { st.nodes(); st.see("2") }},
+	{"nodes-cursors", func(st *stage) { st.nodes(); st.see("3"); st.press(tea.KeyDown) }},
+	{"nodes-log", func(st *stage) { st.nodes(); st.see("5") }},
 	{"keys", func(st *stage) { st.type_("?") }},
 	{"result", func(st *stage) {
 		st.enter(`Array.from({length: 100}, (_, i) => ({title: "n" + i, likes: i}))`)
 		st.press(tea.KeyCtrlO)
 	}},
+}
+
+// nodes sends what a console of three nodes receives: a commit that reaches two of them, and
+// the third, which does not answer.
+func (st *stage) nodes() {
+	st.several = true
+	nodes := []wire.NodeInfo{{Number: 1, Here: true}, {Number: 2}, {Number: 3}}
+	st.send(wire.ControlEvent{Nodes: &wire.NodesEvent{Nodes: slices.Clone(nodes)}})
+	for seq := st.screen.live.Seq + 1; seq <= 814; seq++ {
+		for node, user := range []string{1: "bob", 2: "ada", 3: "carl"} {
+			commit := fakeapp.Commit(seq, "POST /posts by ada", []wire.ChangeInfo{{Op: "create", Model: "posts", ID: "01JBXYZ0000000000000000003", Label: "Hello 日本 👋"}})
+			if commit.Connections, commit.ReachedAll, commit.Reached = 1, 1, []wire.Reach{{Node: node, Connection: 1, User: user, Cursor: "posts.all", Enter: 1}}; node == 3 {
+				commit.ReachedAll, commit.Reached[0] = 0, wire.Reach{Node: 3, Connection: 1, User: "carl", Cursor: "posts.mine", Outcome: wire.Denied, By: "Posts.Match"}
+			}
+			if node > 0 && !(seq == 814 && node == 3) {
+				st.send(wire.ControlEvent{Node: node, Commit: &commit})
+			}
+		}
+		st.send(wire.ControlEvent{Node: 2, Applied: &wire.AppliedEvent{Seq: seq, Connection: 1, Micros: 5200}})
+	}
+	st.send(wire.ControlEvent{Node: 2, Joined: &wire.ConnectionInfo{ID: 2, User: "dan", Transport: "socket"}})
+	nodes[2].Silent = "node 3 has not answered within 2s"
+	st.send(wire.ControlEvent{Nodes: &wire.NodesEvent{Nodes: slices.Clone(nodes)}})
+	st.send(wire.ControlEvent{Node: 2, Log: &wire.LogEvent{At: fakeapp.Time(0), Level: "WARN", Message: "メールを送れませんでした 📭", Attrs: `to="carl@example.com"`}})
 }
 
 // see switches to a view of the live pane by its key.

@@ -13,7 +13,7 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-var globalNames = []string{"as", "at", "connections", "csv", "cursors", "diff", "help", "impact", "log", "parseCSV", "print", "readFile", "reveal", "routes", "seq", "sessions", "transaction", "undo", "why", "writeFile"}
+var globalNames = []string{"as", "at", "connections", "csv", "cursors", "diff", "help", "impact", "log", "nodes", "parseCSV", "print", "readFile", "reveal", "routes", "seq", "sessions", "transaction", "undo", "why", "writeFile"}
 
 const rollbackTimeout = 2 * time.Second
 
@@ -30,6 +30,7 @@ func (e *Evaluator) defineGlobals() {
 		"connections": listed(wire.DoConnections),
 		"cursors":     listed(wire.DoCursors),
 		"routes":      listed(wire.DoRoutes),
+		"nodes":       listed(wire.DoNodes),
 		"as":          func(call goja.FunctionCall) goja.Value { return e.as(call.Argument(0), nil) },
 		"at":          e.atSeq,
 		"diff":        func(call goja.FunctionCall) goja.Value { return e.diff(e.given(call, 0, "the argument of diff")) },
@@ -72,7 +73,7 @@ func (e *Evaluator) printed(args []goja.Value) {
 // list returns the answer to a request as an array of plain objects.
 func (e *Evaluator) list(do string) goja.Value {
 	var answer json.RawMessage
-	e.ask(wire.ControlRequest{Do: do}, &answer)
+	e.askAll(wire.ControlRequest{Do: do}, &answer)
 	return e.parsed(answer)
 }
 

@@ -17,6 +17,15 @@ func (e *Evaluator) ask(req wire.ControlRequest, out any) {
 	}
 }
 
+// askAll sends a request that several nodes answer, and prints which of them do not.
+func (e *Evaluator) askAll(req wire.ControlRequest, out any) {
+	partial := control.Partial{Out: out}
+	e.ask(req, &partial)
+	for _, text := range partial.Silent {
+		e.Print([]show.Value{{Kind: show.String, Text: text}})
+	}
+}
+
 func (e *Evaluator) try(req wire.ControlRequest, out any) error {
 	write := control.Writes(req.Do) && req.At == nil
 	if write && e.ReadOnly {
@@ -91,7 +100,7 @@ func (e *Evaluator) measure(req wire.ControlRequest, write bool) {
 // action's own transaction.
 func (e *Evaluator) place(req *wire.ControlRequest, write bool) error {
 	switch req.Do {
-	case wire.DoHello, wire.DoConnections, wire.DoCursors, wire.DoRoutes, wire.DoLog, wire.DoSessions, wire.DoCommit, wire.DoRollback:
+	case wire.DoHello, wire.DoConnections, wire.DoNodes, wire.DoCursors, wire.DoRoutes, wire.DoLog, wire.DoSessions, wire.DoCommit, wire.DoRollback:
 		return nil
 	}
 	if req.Tx = e.tx; e.tx != 0 || e.sandbox == nil {

@@ -20,7 +20,7 @@ func (e *Evaluator) sessions(call goja.FunctionCall) goja.Value {
 		}
 	}
 	var infos []wire.SessionInfo
-	e.ask(req, &infos)
+	e.askAll(req, &infos)
 	list := make([]any, len(infos))
 	for i, info := range infos {
 		object := e.vm.NewObject()

@@ -98,7 +98,7 @@ var topics = []topic{
 		}},
 	{[]string{"commit", "discard", "sandbox"}, "commit()  discard()", "With --sandbox all writes stay in one transaction. commit() makes them one commit; if someone else has changed one of the records, it fails and names the record. discard() drops the writes.",
 		func(*example) []string { return []string{"diff()", "impact()", "commit()"} }},
-	{[]string{"connections", "cursors", "routes", "seq"}, "connections()  cursors()  routes()  seq()", "The open connections, the open cursors, the routes, and the number of the last commit.",
+	{[]string{"connections", "cursors", "nodes", "routes", "seq"}, "connections()  cursors()  nodes()  routes()  seq()", "The open connections, the open cursors, the nodes, the routes, and the number of the last commit. With several nodes, connections and cursors are those of all.",
 		func(*example) []string {
 			return []string{"connections().map(c => c.user)", "cursors().filter(c => c.residual)"}
 		}},

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net"
 	"sync"
-	"time"
 
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server"
@@ -36,6 +35,7 @@ type console struct {
 	watching     bool // of the goroutine that reads requests
 	streams      map[uint64]*stream
 	opened       []*stream      // opened by the current request; they do not run yet
+	silent       []string       // the other nodes that have not answered the current request
 	running      sync.WaitGroup // goroutines that send events
 
 	mu      sync.Mutex
@@ -92,6 +92,7 @@ func (c *console) answer(ctx context.Context, req *wire.ControlRequest) {
 	ctx = requestid.With(ctx, requestid.New())
 	reply := wire.ControlReply{ID: req.ID}
 	var out any
+	c.silent = nil
 	err := ctx.Err() // it may have been canceled while it waited
 	if err == nil {
 		err = fault.Recover(req.Do, func() (err error) {
@@ -103,6 +104,7 @@ func (c *console) answer(ctx context.Context, req *wire.ControlRequest) {
 		err = c.checkSize(out)
 	}
 	if err == nil {
+		reply.Silent = c.silent
 		reply.OK, err = json.Marshal(out)
 	}
 	if err != nil {
@@ -181,24 +183,6 @@ func unsent(reply wire.ControlReply, err error) wire.ControlReply {
 	return wire.ControlReply{Event: &wire.ControlEvent{Missed: 1}}
 }
 
-// events sends the application's events until ctx ends.
-func (c *console) events(ctx context.Context, sub *server.Subscription) {
-	skipped := time.NewTicker(server.SkippedEvery)
-	defer skipped.Stop()
-	defer c.app.Unsubscribe(sub)
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-sub.Wake:
-		case <-skipped.C:
-		}
-		for _, event := range sub.Take() {
-			c.reply(wire.ControlReply{Event: &event})
-		}
-	}
-}
-
 // dispatch runs a request and returns its result.
 func (c *console) dispatch(ctx context.Context, req *wire.ControlRequest) (any, error) {
 	switch req.Do {
@@ -210,21 +194,19 @@ func (c *console) dispatch(ctx context.Context, req *wire.ControlRequest) (any, 
 	case wire.DoWatch:
 		return nil, nil
 	case wire.DoConnections:
-		infos := []wire.ConnectionInfo{}
-		for _, conn := range c.app.Connections() {
-			infos = append(infos, conn.Info())
-		}
-		return infos, nil
+		return ofAll(ctx, c, req, c.describeConnections(), func(info *wire.ConnectionInfo, node int) { info.Node = node }), nil
+	case wire.DoNodes:
+		return c.describeNodes(), nil
 	case wire.DoSessions:
-		return c.app.Sessions(record.ID(req.As)), nil
+		return mergeSessions(ofAll(ctx, c, req, c.app.Sessions(record.ID(req.As)), func(*wire.SessionInfo, int) {})), nil
 	case wire.DoEndSession:
 		return nil, c.endSession(ctx, req)
 	case wire.DoCursors:
-		return c.describeCursors(), nil
+		return ofAll(ctx, c, req, c.describeCursors(), func(info *wire.CursorInfo, node int) { info.Node = node }), nil
 	case wire.DoSettings:
 		return c.describeSettings(), nil
 	case wire.DoRoutes:
-		return c.describeRoutes(func(*route.Route) bool { return true }), nil
+		return c.addHolders(ctx, req, c.describeRoutes(func(*route.Route) bool { return true })), nil
 	case wire.DoAllowed:
 		return c.allowed(ctx, req)
 	case wire.DoCheck:

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/towerkit/tower/internal/nodes"
 	"github.com/towerkit/tower/internal/private"
 	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/wire"
@@ -46,6 +47,12 @@ func Open(a *server.App) (io.Closer, error) {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	c := &Server{app: a, listener: listener, clients: map[net.Conn]struct{}{}}
+	if g := a.Nodes(); g != nil {
+		if err := g.Listen(map[string]nodes.Handler{aboutConsole: c.serveNode}); err != nil {
+			_ = listener.Close() // err says what is wrong
+			return nil, err
+		}
+	}
 	c.running.Go(c.accept)
 	return c, nil
 }

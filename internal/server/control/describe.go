@@ -72,7 +72,16 @@ func (c *console) modelOf(rt *route.Route) string {
 	return ""
 }
 
-// describeCursors lists the open queries by number.
+// describeConnections lists the connections of this node in the order that they joined.
+func (c *console) describeConnections() []wire.ConnectionInfo {
+	infos := []wire.ConnectionInfo{}
+	for _, conn := range c.app.Connections() {
+		infos = append(infos, conn.Info())
+	}
+	return infos
+}
+
+// describeCursors lists the open queries of this node by number.
 func (c *console) describeCursors() []wire.CursorInfo {
 	byNumber := map[uint64]*wire.CursorInfo{}
 	for _, conn := range c.app.Connections() {
