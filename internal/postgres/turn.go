@@ -171,7 +171,7 @@ func (t *turn) Append(ctx context.Context, commits []store.Appended, calls []sto
 // queue adds the statements of an append.
 func (t *turn) queue(b *pgx.Batch, commits []store.Appended, calls []store.Call) error {
 	if len(commits) > 0 {
-		if err := t.log.records.queue(b, commits); err != nil {
+		if err := t.log.tables.Write(b, commits); err != nil {
 			return err
 		}
 		queueCommits(b, commits)
