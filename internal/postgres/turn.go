@@ -114,6 +114,12 @@ func (l *Log) Turn(ctx context.Context, seq uint64) (_ store.Turn, tail []store.
 	return t, tail, nil
 }
 
+// Foreign returns what other programs have written.
+func (t *turn) Foreign() []store.Foreign { return nil }
+
+// Foreign reports whether other programs have written something.
+func (l *Log) Foreign() bool { return false }
+
 // End ends the turn without an append.
 func (t *turn) End() {
 	if !t.ended {
