@@ -109,16 +109,13 @@ func (l *Log) Turn(ctx context.Context, seq uint64) (_ store.Turn, tail []store.
 	})
 	if err != nil {
 		t.End()
+		if code(err) == lockNotAvailable {
+			l.evict(ctx)
+		}
 		return nil, nil, moved(err)
 	}
 	return t, tail, nil
 }
-
-// Foreign returns what other programs have written.
-func (t *turn) Foreign() []store.Foreign { return nil }
-
-// Foreign reports whether other programs have written something.
-func (l *Log) Foreign() bool { return false }
 
 // End ends the turn without an append.
 func (t *turn) End() {
@@ -134,6 +131,8 @@ const (
 	addCalls = `INSERT INTO tower.calls (key, call, at) SELECT key, call, now() FROM unnest($1::bytea[], $2::bytea[]) AS c (key, call)
 		ON CONFLICT (key) DO UPDATE SET call = excluded.call`
 	tell = "SELECT pg_notify('tower', $1)"
+	// A COMMIT that waits for a standby succeeds without it when its time is over.
+	unbounded = "SET LOCAL statement_timeout = 0"
 )
 
 // Append sends the commits with COMMIT, in one round trip.
@@ -177,7 +176,7 @@ func (t *turn) Append(ctx context.Context, commits []store.Appended, calls []sto
 // queue adds the statements of an append.
 func (t *turn) queue(b *pgx.Batch, commits []store.Appended, calls []store.Call) error {
 	if len(commits) > 0 {
-		if err := t.log.tables.Write(b, commits); err != nil {
+		if err := t.log.records.queue(b, commits); err != nil {
 			return err
 		}
 		queueCommits(b, commits)
@@ -186,6 +185,7 @@ func (t *turn) queue(b *pgx.Batch, commits []store.Appended, calls []store.Call)
 	if len(commits) > 0 {
 		b.Queue(tell, t.log.node)
 	}
+	b.Queue(unbounded)
 	b.Queue("COMMIT")
 	return nil
 }

@@ -128,10 +128,15 @@ func (m *member) reach(other *member) {
 // and the log from a commit on.
 func (m *member) holds(from uint64) []byte {
 	m.t.Helper()
+	return holds(m.t, m.Store, m.accounts, from)
+}
+
+func holds(t *testing.T, s *store.Store, accounts *record.Model, from uint64) []byte {
+	t.Helper()
 	var all bytes.Buffer
-	err := m.View(m.t.Context(), func(snap *store.Snapshot) error {
-		for _, index := range []*record.Field{nil, m.accounts.Field("group")} {
-			err := snap.Scan(m.accounts, store.Range{Index: index}, func(image *record.Image) bool {
+	err := s.View(context.Background(), func(snap *store.Snapshot) error {
+		for _, index := range []*record.Field{nil, accounts.Field("group")} {
+			err := snap.Scan(accounts, store.Range{Index: index}, func(image *record.Image) bool {
 				fmt.Fprintln(&all, image.ID, image.Version, string(image.JSON), string(image.Private))
 				return true
 			})
@@ -142,12 +147,12 @@ func (m *member) holds(from uint64) []byte {
 		return nil
 	})
 	if err != nil {
-		m.t.Fatal(err)
+		t.Fatal(err)
 	}
-	for seq := from; seq <= m.Seq(); {
-		entries, err := m.Entries(seq, 1<<20)
+	for seq := from; seq <= s.Seq(); {
+		entries, err := s.Entries(seq, 1<<20)
 		if err != nil {
-			m.t.Fatal(err)
+			t.Fatal(err)
 		}
 		for _, e := range entries {
 			fmt.Fprintf(&all, "%d %x %x %x\n", e.Seq, e.Data, e.Key, e.Call[:min(32, len(e.Call))])

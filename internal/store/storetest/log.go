@@ -31,7 +31,6 @@ type Log struct {
 	rows    map[string]map[record.ID]store.Row
 	calls   map[string][]byte
 	secrets map[string]string
-	inbox   []foreign // what other programs have written, and what has no number
 	nodes   []*Node
 
 	registry []announced // of nodes
@@ -151,7 +150,6 @@ func (n *Node) Turn(ctx context.Context, seq uint64) (store.Turn, []store.Entry,
 	}
 	t := &turn{node: n}
 	tail, err := n.Tail(ctx, seq)
-	t.foreign = n.log.waiting()
 	if err != nil {
 		t.End()
 		return nil, nil, err
@@ -215,9 +213,8 @@ func (l *Log) fail(p Point) error {
 }
 
 type turn struct {
-	node    *Node
-	foreign []foreign
-	ended   bool
+	node  *Node
+	ended bool
 }
 
 // End gives the turn to another node.
@@ -244,17 +241,9 @@ func (t *turn) Append(_ context.Context, commits []store.Appended, calls []store
 	if err := l.fail(BeforeAppend); err != nil {
 		return err
 	}
-	if !l.append(commits, calls, t.foreign) {
-		return store.ErrMoved
-	}
-	l.tell(t.node)
-	return l.fail(AfterAppend)
-}
-
-// tell wakes all nodes but one.
-func (l *Log) tell(but *Node) {
+	l.append(commits, calls)
 	for _, n := range l.nodes {
-		if n == but {
+		if n == t.node {
 			continue
 		}
 		select {
@@ -262,17 +251,12 @@ func (l *Log) tell(but *Node) {
 		default:
 		}
 	}
+	return l.fail(AfterAppend)
 }
 
-// append returns false, and appends nothing, if another program has written a record of the
-// commits and that has no number.
-func (l *Log) append(commits []store.Appended, calls []store.Call, adopted []foreign) bool {
+func (l *Log) append(commits []store.Appended, calls []store.Call) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.overtaken(commits, len(adopted)) {
-		return false
-	}
-	l.inbox = l.inbox[len(adopted):]
 	for _, c := range commits {
 		e := c.Entry
 		e.Data, e.Key, e.Call = bytes.Clone(e.Data), bytes.Clone(e.Key), bytes.Clone(e.Call)
@@ -281,9 +265,7 @@ func (l *Log) append(commits []store.Appended, calls []store.Call, adopted []for
 			l.calls[string(e.Key)] = e.Call
 		}
 		for _, change := range c.Changes {
-			if !c.Adopted || change.After != nil && l.left(change) {
-				l.put(change, e.Seq)
-			}
+			l.put(change, e.Seq)
 		}
 	}
 	for _, call := range calls {
@@ -292,7 +274,6 @@ func (l *Log) append(commits []store.Appended, calls []store.Call, adopted []for
 	if drop := len(l.entries) - l.Keep; l.Keep > 0 && drop > 0 {
 		l.entries = slices.Clone(l.entries[drop:])
 	}
-	return true
 }
 
 func (l *Log) put(c store.Change, seq uint64) {

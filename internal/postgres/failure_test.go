@@ -1,0 +1,194 @@
+//go:build linux
+
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/towerkit/tower/internal/store/storetest"
+	"github.com/towerkit/tower/internal/systemtest/netcut"
+	"github.com/towerkit/tower/internal/systemtest/pgtest"
+	"github.com/towerkit/tower/internal/systemtest/process"
+)
+
+// A cluster is stores that work on one database, each through a network of its own.
+type cluster struct {
+	t       *testing.T
+	address string // of the database itself
+	seed    uint64
+	nets    []*netcut.Proxy
+	workers []*storetest.Worker
+
+	mu    sync.Mutex
+	deeds []storetest.Deed
+	done  []int // deeds, by store
+}
+
+// newCluster opens stores. Their statements are sent as text, which a trap finds.
+func newCluster(t *testing.T, s *pgtest.Server, stores int) *cluster {
+	t.Helper()
+	c := &cluster{t: t, address: s.Database(t), seed: uint64(time.Now().UnixNano()), done: make([]int, stores)}
+	t.Logf("seed %d", c.seed)
+	for i := range stores {
+		net := netcut.New(t, fmt.Sprint("127.0.0.1:", s.Port))
+		through := c.through(net)
+		w, err := storetest.OpenWorker(filepath.Join(t.TempDir(), "replica.db"), open(t, through, Options{Listen: through}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { w.Close() })
+		if i == 0 {
+			if err := w.Prepare(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.nets, c.workers = append(c.nets, net), append(c.workers, w)
+	}
+	return c
+}
+
+func (c *cluster) through(net *netcut.Proxy) string {
+	u, err := url.Parse(c.address)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	u.Host = net.Address()
+	return u.String()
+}
+
+// work lets the stores work while fn does harm, and verifies what they leave.
+func (c *cluster) work(fn func()) {
+	c.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	var all sync.WaitGroup
+	for i, w := range c.workers {
+		all.Go(func() {
+			w.Work(ctx, fmt.Sprint("w", i), c.seed+uint64(i), 3, func(d storetest.Deed) { c.report(i, d) })
+		})
+	}
+	c.goesOn(0, 1, 2)
+	fn()
+	cancel()
+	all.Wait()
+	storetest.Verify(c.t, c.deeds, open(c.t, c.address, Options{}), c.workers...)
+}
+
+func (c *cluster) report(i int, d storetest.Deed) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.deeds = append(c.deeds, d)
+	if d.State == storetest.Done {
+		c.done[i]++
+	}
+}
+
+// tooLong is when a store does not go on. It is long beside what is expected, since the
+// machine may be busy.
+const tooLong = time.Minute
+
+// goesOn waits until each of these stores has done two more deeds, of which the second began
+// after the call, and returns how long that took.
+func (c *cluster) goesOn(stores ...int) time.Duration {
+	c.t.Helper()
+	c.mu.Lock()
+	want := append([]int(nil), c.done...)
+	c.mu.Unlock()
+	begun := time.Now()
+	for _, i := range stores {
+		process.Until(c.t, fmt.Sprintf("store %d goes on", i), func() bool {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			return c.done[i] >= want[i]+6 || time.Since(begun) > tooLong
+		})
+	}
+	took := time.Since(begun)
+	if took > tooLong {
+		c.t.Errorf("a store did not go on after %v", tooLong)
+	}
+	return took
+}
+
+// A point is one of a turn's exchange with the server.
+type point struct {
+	name   string
+	toward netcut.Direction
+	text   string
+	after  int
+}
+
+var points = []point{
+	{"before the turn is asked for", netcut.ToServer, "BEGIN ISOLATION", 0},
+	{"before the lock is asked for", netcut.ToServer, "FOR UPDATE", 0},
+	{"before the lock is told", netcut.ToClient, "BEGIN", 0},
+	{"before the tail", netcut.ToClient, "SELECT 1", 60},
+	{"before the rows", netcut.ToServer, "INSERT INTO tower.commits", 0},
+	{"within the rows", netcut.ToServer, "INSERT INTO tower.commits", 200},
+	{"before COMMIT", netcut.ToServer, "COMMIT", 0},
+	{"within COMMIT", netcut.ToServer, "COMMIT", 10},
+	{"before the answer to the rows", netcut.ToClient, "INSERT 0", 0},
+	{"before the answer to COMMIT", netcut.ToClient, "COMMIT", 0},
+	{"when others are told", netcut.ToClient, "tower\x00", 0},
+}
+
+// TestTheNetworkFails breaks and halts the network of one store at each point of a turn.
+func TestTheNetworkFails(t *testing.T) {
+	harms := []struct {
+		name string
+		do   func(*netcut.Proxy)
+	}{
+		{"cut", (*netcut.Proxy).Cut},
+		{"away", (*netcut.Proxy).Down},
+		{"nothing arrives", func(p *netcut.Proxy) { p.Halt(netcut.ToServer) }},
+		{"nothing comes back", func(p *netcut.Proxy) { p.Halt(netcut.ToClient) }},
+		{"silence", func(p *netcut.Proxy) { p.Halt(netcut.ToServer, netcut.ToClient) }},
+	}
+	c := newCluster(t, pgtest.Shared(t), 3)
+	random := rand.New(rand.NewPCG(c.seed, 100))
+	all := random.Perm(len(points) * len(harms))
+	c.work(func() {
+		for _, n := range all[:min(len(all), harmed(t))] {
+			p, h, net := points[n/len(harms)], harms[n%len(harms)], c.nets[0]
+			<-net.Trap(p.toward, p.text, p.after, func() { h.do(net) })
+			others := c.goesOn(1, 2)
+			net.Up()
+			net.Flow()
+			t.Logf("%s: %s: others went on after %v, it after %v", p.name, h.name, others.Round(time.Millisecond), c.goesOn(0).Round(time.Millisecond))
+		}
+	})
+}
+
+// TestTheNetworkIsSilentInARow halts it where no timeout of the server counts: the server has
+// one half of a statement, and the lock.
+func TestTheNetworkIsSilentInARow(t *testing.T) {
+	c := newCluster(t, pgtest.Shared(t), 3)
+	c.work(func() {
+		net := c.nets[0]
+		<-net.Trap(netcut.ToServer, "INSERT INTO tower.commits", 10, func() { net.Halt(netcut.ToServer) })
+		c.goesOn(1, 2)
+		net.Flow()
+		c.goesOn(0)
+	})
+}
+
+// harmed returns how often a test does harm: TOWER_TEST_KILLS, or a few times.
+func harmed(t *testing.T) int {
+	t.Helper()
+	text := os.Getenv("TOWER_TEST_KILLS")
+	if text == "" {
+		return 8
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
