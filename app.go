@@ -216,8 +216,9 @@ type Request struct {
 // returned. Handle skips connections whose user may not use the action.
 //
 // It calls one connection after another, and returns when the last call has returned,
-// with the number of connections called. An error of a call goes to its client, not
-// to the caller. Handle itself fails if there is no such action, and stops when ctx
+// with the number of connections called. On several nodes, the others do the same once they
+// have all commits that were made before; Handle neither waits for them nor counts their
+// connections. An error of a call goes to its client, not to the caller. Handle itself fails if there is no such action, and stops when ctx
 // ends. In the transaction of a console it reaches no one and returns 0.
 func (a *App) Handle(ctx context.Context, request Request) (int, error) {
 	return a.app.Handle(ctx, server.Request(request))

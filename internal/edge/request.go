@@ -39,16 +39,25 @@ func Keep(r *http.Request, f *Facts, names []string) *Request {
 	return kept
 }
 
-// SessionCookie is the name of the cookie of a session. A cookie for HTTPS only has the
-// prefix __Host-, so that no other host can set it.
-const SessionCookie = "tower"
+// The names of tower's cookies: of a session, and of the newest commit of a client. A cookie
+// for HTTPS only has the prefix __Host-, so that no other host can set it.
+const (
+	SessionCookie = "tower"
+	CommitCookie  = "tower-at"
+)
 
-// CookieName returns the name of a session's cookie.
-func CookieName(secure bool) string {
+// CookieName returns the name that one of tower's cookies has.
+func CookieName(name string, secure bool) string {
 	if secure {
-		return "__Host-" + SessionCookie
+		return "__Host-" + name
 	}
-	return SessionCookie
+	return name
+}
+
+// IsOwnCookie reports whether a cookie is one of tower's.
+func IsOwnCookie(name string) bool {
+	name = strings.TrimPrefix(name, "__Host-")
+	return name == SessionCookie || name == CommitCookie
 }
 
 // applicationCookies returns the cookies in headers, without those of sessions.
@@ -56,7 +65,7 @@ func applicationCookies(headers []string) string {
 	var kept []string
 	for _, pair := range strings.Split(strings.Join(headers, ";"), ";") {
 		pair = strings.TrimSpace(pair)
-		if name, _, _ := strings.Cut(pair, "="); pair != "" && name != CookieName(false) && name != CookieName(true) {
+		if name, _, _ := strings.Cut(pair, "="); pair != "" && !IsOwnCookie(name) {
 			kept = append(kept, pair)
 		}
 	}

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -143,19 +142,19 @@ type App struct {
 	auditor  *audit.Auditor    // nil: none
 	nodes    *nodes.Group      // nil: the application has one node
 	pace     Pace              // the zero Pace outside of tests
-	shareLog store.Log         // that a test shares among applications; nil outside of tests
 	consoles io.Closer         // serves consoles; nil: none
 	probes   map[string]http.Handler
 	unready  atomic.Pointer[string] // see setUnready
 	approved chan struct{}          // migrations have been approved, and the supervisor has not been told
 	running  sync.WaitGroup
+	handles  handles
 }
 
 // New returns an application after checking its routes, models and views. It does no I/O
 // other than reading views and the manifest of assets.
 func New(config Config) (*App, error) {
 	config.setDefaults()
-	a := &App{config: config, router: config.Router, inspector: newInspector(), guesses: guess.New(), rates: limit.NewRates(), attempts: attempts{running: map[string]chan struct{}{}}, approved: make(chan struct{}, 1)}
+	a := &App{config: config, router: config.Router, inspector: newInspector(), guesses: guess.New(), rates: limit.NewRates(), attempts: attempts{running: map[string]chan struct{}{}}, approved: make(chan struct{}, 1), handles: newHandles()}
 	a.clients = budget.New(config.Limits.MaxReading, config.Limits.MaxOutflow, config.Limits.MaxClients)
 	a.log = newTap(config.Log, a.inspector)
 	if !config.Quiet {
@@ -258,7 +257,7 @@ func (a *App) open(ctx context.Context, to listener) (err error) {
 	})
 	options := opening.Options(ctx)
 	options.Now, options.LogAge = a.pace.Now, a.pace.LogAge
-	options.Log, options.Say = a.shareLog, opening.Say
+	options.LogWait, options.Say = a.pace.LogWait, opening.Say
 	if a.config.OpenLog != nil {
 		if a.shared, err = a.config.OpenLog(ctx, a.log); err != nil {
 			return err
@@ -299,6 +298,7 @@ func (a *App) open(ctx context.Context, to listener) (err error) {
 	limits := transport.Limits{MaxFrame: a.config.Limits.MaxFrame, Pace: a.config.Limits.Pace(), Log: a.log}
 	a.sockets, a.links = transport.NewSockets(a, limits), transport.NewLinks(a, limits)
 	a.reads = read.New(a)
+	a.running.Go(a.runHandles)
 	a.running.Go(func() {
 		if err := a.engine.Run(a.ctx); err != nil && a.ctx.Err() == nil {
 			a.log.Error("cursors stopped", "error", err)
@@ -392,44 +392,6 @@ func (a *App) Audits() audit.Counts {
 		return audit.Counts{}
 	}
 	return a.auditor.Counts()
-}
-
-// Handle runs an action for every connection, one after another, with the connection's
-// own controller and user, and sends each result to that client. It returns the number
-// of connections that ran it. It skips connections whose user may not use the action,
-// and does nothing if ctx belongs to a console's transaction.
-func (a *App) Handle(ctx context.Context, request Request) (int, error) {
-	rt, path, err := a.router.Find(request.Method, request.Path)
-	if err == nil && rt.Kind != route.KindAction {
-		err = fault.Errorf(fault.BadRequest, "%s %s is a %s; only actions can be handled", request.Method, request.Path, rt.Kind)
-	}
-	var body json.RawMessage
-	if err == nil && request.In != nil {
-		body, err = json.Marshal(request.In)
-	}
-	if err != nil {
-		return 0, fmt.Errorf("handle: %w", err)
-	}
-	handled := 0
-	if _, uncommitted := ctx.Value(dbKey{}).(DB); uncommitted {
-		return 0, nil
-	}
-	for _, c := range a.hub.all() {
-		if ctx.Err() != nil {
-			return handled, ctx.Err()
-		}
-		if s := c.current(); s != nil && s.Allows(rt) {
-			c.push(ctx, s, rt, path, body)
-			handled++
-		}
-	}
-	return handled, nil
-}
-
-// A Request names an action and its input for [App.Handle].
-type Request struct {
-	Method, Path string
-	In           any // encoded as JSON; nil for none
 }
 
 // Wait returns when every commit up to seq has been sent to the connections it touches,

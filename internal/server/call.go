@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/towerkit/tower/internal/record"
@@ -34,6 +36,7 @@ type CallRequest struct {
 	http   bool       // the answer is an HTTP response, which can carry a file
 
 	note *chain.Note // receives what the call did; nil: nobody asks
+	made uint64      // the last commit that it has made, also if it failed
 }
 
 // A callResult is the answer to a call.
@@ -124,7 +127,7 @@ func (a *App) serve(ctx context.Context, s *Session, req *CallRequest) (*callRes
 	if applied, err := a.store.Applied(once); err != nil {
 		return nil, err
 	} else if applied != nil {
-		return a.repeatAnswer(ctx, applied)
+		return a.repeatAnswer(ctx, once, applied)
 	}
 	return a.perform(ctx, s, req, once)
 }
@@ -139,8 +142,9 @@ func (a *App) perform(ctx context.Context, s *Session, req *CallRequest, once *s
 	result := &callResult{call: &call{conn: s.Conn, route: req.Route, attempt: once}, Status: http.StatusOK}
 	err := a.runAction(context.WithValue(ctx, callKey{}, result.call), s, req, result)
 	result.describe(req.note)
+	req.made = result.Seq
 	if result.applied != nil {
-		return a.repeatAnswer(ctx, result.applied)
+		return a.repeatAnswer(ctx, once, result.applied)
 	}
 	if once != nil && result.Seq > 0 {
 		a.saveAnswer(result, err)
@@ -240,4 +244,137 @@ func (c *Connection) push(ctx context.Context, s *Session, rt *route.Route, path
 	}
 	c.send(push)
 	c.leaveIfOver()
+}
+
+// Handle runs an action for every connection, one after another, with the connection's
+// own controller and user, and sends each result to that client. It returns the number
+// of connections that ran it. It skips connections whose user may not use the action,
+// and does nothing if ctx belongs to a console's transaction. Other nodes do the same when
+// they have all commits up to now; it does not wait for them, and does not count their
+// connections.
+func (a *App) Handle(ctx context.Context, request Request) (int, error) {
+	h := handle{Node: a.handles.node, Method: request.Method, Path: request.Path}
+	rt, path, err := a.findHandled(&h)
+	if err == nil && request.In != nil {
+		h.In, err = json.Marshal(request.In)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("handle: %w", err)
+	}
+	if _, uncommitted := ctx.Value(dbKey{}).(DB); uncommitted {
+		return 0, nil
+	}
+	if a.store.SharesLog() {
+		if err := a.announceHandle(&h); err != nil {
+			return 0, fmt.Errorf("handle: %w", err)
+		}
+	}
+	return a.handle(ctx, rt, path, h.In)
+}
+
+// A Request names an action and its input for [App.Handle].
+type Request struct {
+	Method, Path string
+	In           any // encoded as JSON; nil for none
+}
+
+// findHandled returns the action that a node handles.
+func (a *App) findHandled(h *handle) (*route.Route, url.Values, error) {
+	rt, path, err := a.router.Find(h.Method, h.Path)
+	if err == nil && rt.Kind != route.KindAction {
+		err = fault.Errorf(fault.BadRequest, "%s %s is a %s; only actions can be handled", h.Method, h.Path, rt.Kind)
+	}
+	return rt, path, err
+}
+
+// handle runs an action for every connection of this node.
+func (a *App) handle(ctx context.Context, rt *route.Route, path url.Values, body json.RawMessage) (handled int, err error) {
+	for _, c := range a.hub.all() {
+		if ctx.Err() != nil {
+			return handled, ctx.Err()
+		}
+		if s := c.current(); s != nil && s.Allows(rt) {
+			c.push(ctx, s, rt, path, body)
+			handled++
+		}
+	}
+	return handled, nil
+}
+
+// A handle is what one node asks the others to handle. It is the text of a mark, so that it
+// reaches each of them once, after the commits before it.
+type handle struct {
+	Node   string          `json:"node"` // that asks
+	Method string          `json:"method"`
+	Path   string          `json:"path"`
+	In     json.RawMessage `json:"in,omitempty"`
+}
+
+const (
+	handlePrefix = "handle/"
+	handleAge    = time.Minute // how long it is kept; nodes read it with its commit
+)
+
+// handles are those that other nodes have asked for and that wait. They run one after another.
+type handles struct {
+	node string
+
+	mu      sync.Mutex
+	waiting []handle
+	wake    chan struct{}
+}
+
+func newHandles() handles {
+	return handles{node: string(record.NewID()), wake: make(chan struct{}, 1)}
+}
+
+func (a *App) announceHandle(h *handle) error {
+	text, err := json.Marshal(h)
+	if err != nil {
+		return err
+	}
+	return a.store.SetMark(handlePrefix+string(record.NewID()), time.Now().Add(handleAge), func([]byte) []byte { return text })
+}
+
+// handleByCommit queues what a commit of another node asks for.
+func (a *App) handleByCommit(commit store.Commit) {
+	for i := range commit.Changes {
+		name, text := store.ChangedMark(&commit.Changes[i])
+		var h handle
+		if !strings.HasPrefix(name, handlePrefix) || json.Unmarshal(text, &h) != nil || h.Node == a.handles.node {
+			continue
+		}
+		a.handles.mu.Lock()
+		a.handles.waiting = append(a.handles.waiting, h)
+		a.handles.mu.Unlock()
+		select {
+		case a.handles.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// runHandles handles what other nodes have asked for, until the application closes.
+func (a *App) runHandles() {
+	for {
+		select {
+		case <-a.handles.wake:
+		case <-a.ctx.Done():
+			return
+		}
+		a.handles.mu.Lock()
+		waiting := a.handles.waiting
+		a.handles.waiting = nil
+		a.handles.mu.Unlock()
+		for i := range waiting {
+			h := &waiting[i]
+			rt, path, err := a.findHandled(h)
+			if err == nil {
+				_, err = a.handle(a.ctx, rt, path, h.In)
+			}
+			if err != nil && a.ctx.Err() == nil { // of another build, which has other routes
+				a.log.Warn("handle for another node", "request", h.Method+" "+h.Path, "error", err)
+			}
+		}
+	}
 }

@@ -2,11 +2,13 @@ package server
 
 import (
 	"context"
+	"log/slog"
 	"reflect"
 	"slices"
 	"time"
 
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/database/driver"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/store"
@@ -22,11 +24,13 @@ import (
 var AppOf func(app any) *App
 
 // A Pace is a clock for the store and the archive of an application, so that days pass in
-// minutes. Zero fields are the defaults of both.
+// minutes, and how long it waits for other nodes. Zero fields are the defaults.
 type Pace struct {
 	Now     func() time.Time
 	LogAge  time.Duration // by Now
 	Archive time.Duration // how long commits may wait before they are archived, by the real clock
+	LogWait time.Duration // see store.Options
+	Reach   time.Duration // how long requests wait for a commit of another node
 }
 
 // SetPace sets the pace of an application before it opens.
@@ -34,7 +38,9 @@ func SetPace(a *App, p Pace) { a.pace = p }
 
 // ShareLog makes an application a node of those that share the log. It is called before the
 // application opens.
-func ShareLog(a *App, log store.Log) { a.shareLog = log }
+func ShareLog(a *App, log driver.Log) {
+	a.config.OpenLog = func(context.Context, *slog.Logger) (driver.Log, error) { return log, nil }
+}
 
 // SessionFor returns what the application's connect function returns for a client that
 // connects now as the user. What connect follows is read and not followed, and so is

@@ -85,6 +85,7 @@ func (h *handling) Prepare() {
 	c := h.serving.session.Conn
 	_ = c.app.engine.Wait(h.Context, h.call.Seq) // it fails if the context ends, and then nobody waits for the answer
 	addCookies(h.exchange, h.call.Cookies)
+	c.app.setCommit(h.exchange, c.from, h.call.Seq)
 	if h.call.SignIn == nil {
 		return
 	}

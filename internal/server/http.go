@@ -59,11 +59,11 @@ func notServed(mux *http.ServeMux, r *http.Request) error {
 // and, below /_tower/, its transports and the browser library.
 func (a *App) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /_tower/socket", a.sockets)
-	mux.HandleFunc("POST /_tower/stream", a.links.ServeStream)
-	mux.HandleFunc("POST /_tower/poll", a.links.ServePoll)
+	mux.Handle("GET /_tower/socket", a.afterOwn(a.sockets))
+	mux.Handle("POST /_tower/stream", a.afterOwn(http.HandlerFunc(a.links.ServeStream)))
+	mux.Handle("POST /_tower/poll", a.afterOwn(http.HandlerFunc(a.links.ServePoll)))
 	mux.HandleFunc("POST /_tower/send", a.links.ServeBatch)
-	mux.Handle("GET "+read.Path, a.reads)
+	mux.Handle("GET "+read.Path, a.afterOwn(a.reads))
 	mux.Handle("GET /_tower/tower.js", script(client.Script))
 	mux.Handle("GET /_tower/worker.js", script(client.Worker))
 	mux.HandleFunc("GET /_tower/offline.js", serveOffline)
@@ -165,6 +165,7 @@ func (a *App) redeem(w http.ResponseWriter, r *http.Request) {
 		var ticket session.Ticket
 		if ticket, err = a.sessions.Redeem(r.Context(), string(text)); err == nil {
 			addCookies(w, ticket.Cookies)
+			a.setCommit(w, r, ticket.Seq)
 			if ticket.Session != nil {
 				err = a.sessions.Set(w, a.secure(r), *ticket.Session)
 			}
@@ -195,6 +196,7 @@ func (a *App) serveRoute(w http.ResponseWriter, r *http.Request) {
 	if x := chain.From(r.Context()); x != nil {
 		x.Route = rt.Pattern()
 	}
+	a.catchUp(w, r)
 	if rt.Kind == route.KindMount {
 		a.config.Mount[rt.Path].ServeHTTP(w, r)
 		return
@@ -249,7 +251,12 @@ func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Re
 	key := strings.Trim(r.Header.Get("Idempotency-Key"), `"`)
 	var result *callResult
 	if err == nil {
-		result, err = a.Serve(ctx, s, &CallRequest{Route: rt, Path: values, Body: body, form: sent, key: key, counts: true, http: true, note: noteOf(ctx)})
+		call := &CallRequest{Route: rt, Path: values, Body: body, form: sent, key: key, counts: true, http: true, note: noteOf(ctx)}
+		result, err = a.Serve(ctx, s, call)
+		if result != nil {
+			call.made = max(call.made, result.Seq) // of an earlier run
+		}
+		a.setCommit(w, r, call.made)
 	}
 	asForm := sent != nil && r.Method == http.MethodPost && accepts(r, "text/html")
 	if err != nil {

@@ -130,6 +130,7 @@ func (h *hub) count() int {
 func (h *hub) Rescope(commit store.Commit) []cursor.Move {
 	h.app.traces.Match(commit.Trace)
 	h.endByCommit(commit)
+	h.app.handleByCommit(commit)
 	touched := h.watches.Touched(commit)
 	ctx := atSeq(h.app.ctx, commit.Seq)
 	var moves []cursor.Move

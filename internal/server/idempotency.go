@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/answer"
@@ -92,8 +93,47 @@ func (a *App) saveAnswer(result *callResult, err error) {
 	}
 }
 
+// How long a call waits for the answer of its run on another node, from the commit of that
+// run on. After that the node has probably died before it could save the answer.
+const (
+	maxAnswerWait = 10 * time.Second
+	answerLook    = 50 * time.Millisecond
+)
+
+// awaitAnswer waits for the answer of a call that took effect on another node, where it may
+// still run.
+func (a *App) awaitAnswer(ctx context.Context, once *store.Attempt, applied *store.Applied) (*store.Applied, error) {
+	if err := a.engine.Wait(ctx, applied.Seq); err != nil { // the file may know it before the feed
+		return nil, err
+	}
+	look := time.NewTicker(answerLook)
+	defer look.Stop()
+	for began := time.Now(); a.store.SharesLog() && applied.Answer == nil && time.Since(began) < maxAnswerWait; {
+		if made := a.store.After(applied.Seq - 1); made.IsZero() || time.Since(made) > maxAnswerWait {
+			break
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		now, err := a.store.Applied(once)
+		if err != nil {
+			return nil, err
+		}
+		if now != nil {
+			applied = now
+		}
+	}
+	return applied, nil
+}
+
 // repeatAnswer returns the earlier answer of a call that took effect before.
-func (a *App) repeatAnswer(ctx context.Context, applied *store.Applied) (*callResult, error) {
+func (a *App) repeatAnswer(ctx context.Context, once *store.Attempt, applied *store.Applied) (*callResult, error) {
+	applied, err := a.awaitAnswer(ctx, once, applied)
+	if err != nil {
+		return nil, err
+	}
 	saved := savedAnswer{Seq: applied.Seq, Status: http.StatusOK, Out: json.RawMessage("null")}
 	if applied.Answer != nil {
 		if err := json.Unmarshal(applied.Answer, &saved); err != nil {

@@ -1,9 +1,11 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"sync"
 	"time"
 
@@ -37,7 +39,7 @@ func (a *App) ResumeFrom(ctx context.Context, c *Connection, position string) (*
 	}
 	since := &ResumeFrom{user: c.user, seq: seq}
 	if epoch == a.store.Epoch() {
-		ctx, cancel := context.WithTimeout(ctx, maxReach)
+		ctx, cancel := context.WithTimeout(ctx, cmp.Or(a.pace.Reach, maxReach))
 		defer cancel()
 		err = a.store.Reach(ctx, seq)
 	}
@@ -45,6 +47,53 @@ func (a *App) ResumeFrom(ctx context.Context, c *Connection, position string) (*
 		since.resync, err = "epoch", nil
 	}
 	return since, err
+}
+
+// maxOwn is how long a request waits for what its client has written on another node.
+const maxOwn = 2 * time.Second
+
+// setCommit tells the other nodes, by a cookie, that a client has made a commit, 0 for none.
+func (a *App) setCommit(w http.ResponseWriter, r *http.Request, seq uint64) {
+	if seq == 0 || !a.store.SharesLog() {
+		return
+	}
+	if err := a.sessions.SetCommit(w, a.secure(r), seq); err != nil {
+		a.log.Error("cookie of a commit", "error", err)
+	}
+}
+
+// catchUp waits until this node has what the client of a request has written over HTTP on
+// another one, a moment ago. If that takes too long, the request is served without it, and
+// the header Tower-Behind and the access log say so.
+func (a *App) catchUp(w http.ResponseWriter, r *http.Request) {
+	if !a.store.SharesLog() {
+		return
+	}
+	seq := a.sessions.Commit(r, a.secure(r))
+	if seq <= a.engine.Seq() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), cmp.Or(a.pace.Reach, maxOwn))
+	defer cancel()
+	err := a.store.Reach(ctx, seq)
+	if err == nil {
+		err = a.engine.Wait(ctx, seq)
+	}
+	if err == nil {
+		return
+	}
+	w.Header().Set("Tower-Behind", wire.Position(a.store.Epoch(), seq))
+	if note := noteOf(r.Context()); note != nil {
+		note.Behind = seq
+	}
+}
+
+// afterOwn serves requests after [App.catchUp].
+func (a *App) afterOwn(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.catchUp(w, r)
+		next.ServeHTTP(w, r)
+	})
 }
 
 // loadResume returns what the client holds: the cursor's spec at the client's position,

@@ -179,8 +179,8 @@ func (c *call) setCookie(cookie *http.Cookie) error {
 	switch err := own.Valid(); {
 	case err != nil:
 		return fmt.Errorf("set a cookie: %w", err)
-	case own.Name == edge.CookieName(false) || own.Name == edge.CookieName(true):
-		return fmt.Errorf("set a cookie: %q is the name of the session's", own.Name)
+	case edge.IsOwnCookie(own.Name):
+		return fmt.Errorf("set a cookie: %q is the name of one of tower's", own.Name)
 	case len(own.Name)+len(own.Value) > maxCookie:
 		return fmt.Errorf("set the cookie %q: it has %d bytes, and browsers keep %d", own.Name, len(own.Name)+len(own.Value), maxCookie)
 	}

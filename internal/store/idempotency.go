@@ -139,7 +139,7 @@ func (s *Store) Applied(o *Attempt) (*Applied, error) {
 	case applied.Answer == nil && s.options.Log != nil: // it may have run in another store
 		call, err := s.options.Log.Answer(context.Background(), o.key)
 		if err != nil {
-			return nil, fmt.Errorf("read the answer of a call from the log: %w", err)
+			return nil, fmt.Errorf("read the answer of a call: %w", asAway(err))
 		}
 		if known := decodeApplied(call); known != nil && known.run == applied.run {
 			applied.Answer = known.Answer

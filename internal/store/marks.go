@@ -140,14 +140,14 @@ func (m *mark) text() []byte {
 	return text
 }
 
-// ChangedMark returns the name of the mark that a change of a commit sets, "" if it changes
-// another record.
-func ChangedMark(c *Change) string {
+// ChangedMark returns the name and the text of the mark that a change of a commit sets. The
+// name is "" if it changes another record.
+func ChangedMark(c *Change) (name string, text []byte) {
 	if c.Model.Name != Marks || c.After == nil {
-		return ""
+		return "", nil
 	}
-	value := c.After.Value(c.Model.Field("name"))
-	return value.Text()
+	at, in := c.After.Value(c.Model.Field("name")), c.After.Value(c.Model.Field("text"))
+	return at.Text(), (&mark{Text: in.Text()}).text()
 }
 
 // findMark returns the record of a mark, nil if there is none.

@@ -14,6 +14,7 @@ type Note struct {
 	Path    string // the path, with secrets left out; "": that of the request
 	Commit  uint64 // the last commit; 0: none
 	Changed string // "create posts/01J…"
+	Behind  uint64 // a commit of the client's that this node does not have yet; 0: none
 	ended   string // why the answer is not complete
 }
 
@@ -85,6 +86,9 @@ func (l *AccessLog) Write(ctx context.Context, e *Entry) {
 		attrs = append(attrs, slog.Uint64("commit", e.Commit))
 	}
 	add("changed", e.Changed)
+	if e.Behind > 0 {
+		attrs = append(attrs, slog.Uint64("behind", e.Behind))
+	}
 	add("ended", e.ended)
 	l.log.LogAttrs(ctx, level, shorten(e.Method, 20)+" "+shorten(e.Path, 300), attrs...)
 }

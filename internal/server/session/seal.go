@@ -14,6 +14,7 @@ import (
 type sealer struct {
 	cookies []securecookie.Codec
 	lists   []securecookie.Codec
+	commits []securecookie.Codec
 	tickets []securecookie.Codec // encrypted: scripts see them, and not the cookies that they are for
 }
 
@@ -25,6 +26,7 @@ func newSealer(secrets []string) (s sealer) {
 		}
 		s.cookies = append(s.cookies, codec(cookieAge, 4096))
 		s.lists = append(s.lists, codec(0, 16<<10))
+		s.commits = append(s.commits, codec(commitAge, 512))
 		inner := sha256.Sum256([]byte("ticket\x00" + secret))
 		s.tickets = append(s.tickets, securecookie.New(key[:], inner[:]).SetSerializer(securecookie.JSONEncoder{}).MaxAge(int(ticketAge.Seconds())).MaxLength(MaxTicket))
 	}

@@ -29,6 +29,10 @@ const (
 	// maxEnded is how many ended sessions of a user are known one by one. Beyond, the
 	// older half is forgotten, and so all sessions that are older than them end.
 	maxEnded = 64
+
+	// maxSkew is how far the clocks of nodes may differ: the numbers of sessions that have
+	// started on another node may be ahead of this one's.
+	maxSkew = 10 * time.Second
 )
 
 // A Session is one signed-in device. The zero value is a visitor's.
@@ -86,7 +90,7 @@ func (s *Sessions) Of(r *http.Request, secure bool) Session {
 
 // Named returns the session that a request's cookie names, even if it has ended.
 func (s *Sessions) Named(r *http.Request, secure bool) Session {
-	cookie, err := r.Cookie(edge.CookieName(secure))
+	cookie, err := r.Cookie(edge.CookieName(cookieName, secure))
 	if err != nil {
 		return Session{}
 	}
@@ -119,7 +123,12 @@ func (s *Sessions) End(session Session) error {
 // EndAll ends all sessions of a user that have started. Sessions that start later are not
 // affected.
 func (s *Sessions) EndAll(user record.ID) error {
-	return s.mark(user, func(e *ended) { *e = ended{before: s.number(e.before)} })
+	return s.mark(user, func(e *ended) {
+		*e = ended{before: s.number(e.before)}
+		if s.store.SharesLog() {
+			e.before += maxSkew.Microseconds()
+		}
+	})
 }
 
 func (s *Sessions) mark(user record.ID, change func(*ended)) error {
@@ -147,7 +156,8 @@ func markName(user record.ID) string { return markPrefix + string(user) }
 // learn it in this way.
 func Ended(commit store.Commit) (users []record.ID) {
 	for i := range commit.Changes {
-		if user, is := strings.CutPrefix(store.ChangedMark(&commit.Changes[i]), markPrefix); is {
+		name, _ := store.ChangedMark(&commit.Changes[i])
+		if user, is := strings.CutPrefix(name, markPrefix); is {
 			users = append(users, record.ID(user))
 		}
 	}
@@ -198,10 +208,15 @@ func decodeEnded(text []byte) (e ended) {
 	return e
 }
 
+// newCookie returns an empty cookie, for HTTPS only if secure.
+func newCookie(name string, secure bool, age time.Duration) *http.Cookie {
+	return &http.Cookie{Name: edge.CookieName(name, secure), Path: "/", HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode, MaxAge: int(age.Seconds())}
+}
+
 // Cookie returns the cookie of a session, for HTTPS only if secure. A visitor's deletes the
 // cookie.
 func (s *Sessions) Cookie(session Session, secure bool) (*http.Cookie, error) {
-	cookie := &http.Cookie{Name: edge.CookieName(secure), Path: "/", HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode, MaxAge: int(cookieAge.Seconds())}
+	cookie := newCookie(cookieName, secure, cookieAge)
 	if session.User == "" {
 		cookie.MaxAge = -1
 		return cookie, nil

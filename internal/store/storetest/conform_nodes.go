@@ -215,8 +215,11 @@ func testMarks(t *testing.T, s *suite) {
 		}
 	}
 	c, err := feed.Next(t.Context())
-	if err != nil || len(c.Changes) != 1 || store.ChangedMark(&c.Changes[0]) != "ended/ada" {
-		t.Errorf("the feed has %+v, %v", c, err)
+	if err != nil || len(c.Changes) != 1 {
+		t.Fatalf("the feed has %+v, %v", c, err)
+	}
+	if name, text := store.ChangedMark(&c.Changes[0]); name != "ended/ada" || string(text) != "\x00" {
+		t.Errorf("the first commit sets %q to %x", name, text)
 	}
 }
 

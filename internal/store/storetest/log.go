@@ -70,6 +70,12 @@ type Node struct {
 	stalled chan struct{} // closed when calls go on; nil: they do
 }
 
+// Close does nothing. The log stays.
+func (n *Node) Close() {}
+
+// Log returns the log that the node is an end of.
+func (n *Node) Log() *Log { return n.log }
+
 // Away lets all calls of the node fail with an error, until it is nil.
 func (n *Node) Away(err error) {
 	n.mu.Lock()

@@ -67,6 +67,14 @@ func (c *controller) Create(ctx context.Context, in newNote) (*Note, error) {
 	return note, notes.Create(ctx, c, note)
 }
 
+// Half makes a note, and fails.
+func (c *controller) Half(ctx context.Context, in newNote) (*Note, error) {
+	if _, err := c.Create(ctx, in); err != nil {
+		return nil, err
+	}
+	return nil, tower.Forbidden("this is half of it")
+}
+
 // Slow makes a note, and answers when it may.
 func (c *controller) Slow(ctx context.Context, in newNote) (*Note, error) {
 	note, err := c.Create(ctx, in)
@@ -128,6 +136,7 @@ func config() tower.Config {
 	tower.Cursor(c, "mine", (*controller).Mine)
 	tower.Value(c, "count", (*controller).Count)
 	tower.Action(c, "POST /notes", (*controller).Create)
+	tower.Action(c, "POST /half", (*controller).Half)
 	tower.Action(c, "POST /slow", (*controller).Slow)
 	tower.Action(c, "POST /notice", (*controller).Notice)
 	tower.Action(c, "POST /users", (*controller).SignUp)

@@ -35,19 +35,27 @@ type node struct {
 	log *storetest.Node
 }
 
+// patient is the pace of nodes that wait for each other as long as a test does.
+var patient = server.Pace{Reach: patience, LogWait: patience}
+
 // serve opens nodes of one application.
 func serve(t *testing.T, n int) []*node {
+	t.Helper()
+	return serveAt(t, n, patient)
+}
+
+func serveAt(t *testing.T, n int, pace server.Pace) []*node {
 	t.Helper()
 	log := storetest.NewLog()
 	var all []*node
 	for i := range n {
-		all = append(all, join(t, log, i))
+		all = append(all, join(t, log, i, pace))
 	}
 	return all
 }
 
 // join adds a node to those that share a log.
-func join(t *testing.T, log *storetest.Log, number int) *node {
+func join(t *testing.T, log *storetest.Log, number int, pace server.Pace) *node {
 	t.Helper()
 	c := config()
 	c.Env, c.Data = "test", filepath.Join(t.TempDir(), "replica.db")
@@ -59,6 +67,7 @@ func join(t *testing.T, log *storetest.Log, number int) *node {
 	}
 	end := log.Node()
 	server.ShareLog(server.AppOf(app), end)
+	server.SetPace(server.AppOf(app), pace)
 	if err := app.Open(); err != nil {
 		t.Fatal(err)
 	}
@@ -214,6 +223,7 @@ type peer struct {
 	lastID    uint64
 	hello     wire.Hello
 	resyncs   []string
+	pushes    []string // their outputs
 }
 
 func newPeer(t *testing.T, transport string) *peer {
@@ -330,6 +340,7 @@ func (p *peer) apply(frame []byte) (*wire.Answer, error) {
 	var kind struct {
 		Hello, Status int
 		Push          string
+		Out           json.RawMessage
 	}
 	if err := json.Unmarshal(frame, &kind); err != nil {
 		return nil, err
@@ -338,6 +349,7 @@ func (p *peer) apply(frame []byte) (*wire.Answer, error) {
 	case kind.Hello != 0:
 		return nil, json.Unmarshal(frame, &p.hello)
 	case kind.Push != "":
+		p.pushes = append(p.pushes, string(kind.Out))
 		return nil, nil
 	case kind.Status != 0:
 		answer := &wire.Answer{}
