@@ -263,7 +263,7 @@ func shareDatabase(out *server.Config) error {
 	if !database.Is(out.Data) {
 		return nil
 	}
-	o := driver.Options{Address: out.Data, Listen: out.Environ.Get("TOWER_DB_LISTEN")}
+	o := driver.Options{Address: out.Data, Listen: out.Environ.Get("TOWER_DB_LISTEN"), Migrate: out.Env != "production"}
 	out.Data = out.Environ.Or("TOWER_REPLICA", filepath.Join(out.Folder, "db", out.Env+".replica.db"))
 	out.OpenLog = func(ctx context.Context, log *slog.Logger) (driver.Log, error) {
 		o.Log = log

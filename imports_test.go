@@ -46,7 +46,7 @@ var rooms = []room{
 	{"internal/store", []string{"internal/layers", "internal/private", "internal/record"}, "the store knows no queries and no requests", []string{"net/http", melody}},
 	{"internal/nodes", nil, "nodes find each other without an application", []string{bbolt, melody}},
 	{"internal/store/storetest", []string{"internal/nodes", "internal/record", "internal/store"}, "what a log must be is known without its engine", []string{melody}},
-	{"internal/postgres", []string{"internal/nodes", "internal/record", "internal/store"}, "a log is kept without an application", []string{melody}},
+	{"internal/postgres", []string{"internal/nodes", "internal/postgres/tables", "internal/record", "internal/store"}, "a log is kept without an application", []string{melody}},
 	{"internal/postgres/tables", []string{"internal/record", "internal/store"}, "a table follows from its model, without the log beside it", []string{"net/http", melody}},
 	{"internal/database", nil, "an address is a text", []string{bbolt, melody}},
 	{"internal/database/driver", []string{"internal/store"}, "an application finds a driver, and does not link one", []string{melody, "github.com/jackc/pgx/v5"}},

@@ -17,7 +17,7 @@ import (
 func init() { driver.Open = open }
 
 func open(ctx context.Context, o driver.Options) (driver.Log, error) {
-	log, err := postgres.Open(ctx, o.Address, postgres.Options{Listen: o.Listen, Logger: o.Log})
+	log, err := postgres.Open(ctx, o.Address, postgres.Options{Listen: o.Listen, Migrate: o.Migrate, Logger: o.Log})
 	if err != nil {
 		return nil, err
 	}

@@ -27,15 +27,17 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/towerkit/tower/internal/postgres/tables"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
 // Options configure a log.
 type Options struct {
-	Listen string        // the address at which notifications arrive; default that of the log
-	Keep   time.Duration // how long commits and calls are kept; default 24 h
-	Logger *slog.Logger  // default slog.Default()
+	Listen  string        // the address at which notifications arrive; default that of the log
+	Keep    time.Duration // how long commits and calls are kept; default 24 h
+	Migrate bool          // bring the tables in line with the models, also in a database with records
+	Logger  *slog.Logger  // default slog.Default()
 }
 
 // A Log is a [store.Log] in a PostgreSQL database. It is for one store.
@@ -45,7 +47,7 @@ type Log struct {
 	wake    chan struct{}
 	writer  *link
 	others  *pgxpool.Pool
-	records records
+	tables  *tables.Set // of the models; nil before Begin
 
 	ctx   context.Context // ends with Close
 	stop  context.CancelFunc
@@ -75,7 +77,7 @@ func Open(ctx context.Context, address string, o Options) (*Log, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	l := &Log{options: o, node: string(record.NewID()), wake: make(chan struct{}, 1), ctx: ctx, stop: cancel, records: exact{}}
+	l := &Log{options: o, node: string(record.NewID()), wake: make(chan struct{}, 1), ctx: ctx, stop: cancel}
 	l.writer = &link{config: config}
 	if err := l.connect(ctx, address); err != nil {
 		l.Close()

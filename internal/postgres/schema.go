@@ -4,18 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/towerkit/tower/internal/postgres/tables"
 	"github.com/towerkit/tower/internal/record"
 )
 
 // format is the version of the tables in the schema tower.
 const format = 1
 
-// tables are those of an empty database. The rows of commits are not compressed again and
-// again as they are read.
-const tables = `
+// schema is what the schema tower has beside the tables of package tables.
+const schema = `
 CREATE SCHEMA tower;
 CREATE TABLE tower.turn (
 	one int PRIMARY KEY CHECK (one = 1),
@@ -57,15 +59,6 @@ CREATE TABLE tower.nodes (
 	seen timestamptz NOT NULL
 );
 COMMENT ON TABLE tower.nodes IS 'The nodes of the application, and when each was there last.';
-CREATE TABLE tower.records (
-	model text COLLATE "C",
-	id text COLLATE "C",
-	version bigint NOT NULL,
-	public bytea NOT NULL,
-	private bytea,
-	PRIMARY KEY (model, id)
-);
-COMMENT ON TABLE tower.records IS 'Records as they are now.';
 `
 
 // alone is a lock of this database for those who make the tables.
@@ -74,12 +67,18 @@ const alone = "SELECT pg_advisory_xact_lock(8390879)"
 // Begin makes the tables in an empty database. It returns the epoch of the history that they
 // have.
 func (l *Log) Begin(ctx context.Context, models []*record.Model) (epoch string, err error) {
+	if l.tables, err = tables.New(models, ""); err != nil {
+		return "", err
+	}
 	conn, err := l.writer.get(ctx)
 	if err == nil {
 		err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-			epoch, err = begin(ctx, tx)
+			epoch, err = l.begin(ctx, tx)
 			return err
 		})
+	}
+	if err == nil {
+		err = l.migrate(ctx, conn)
 	}
 	if err != nil {
 		return "", explain(l.writer.config, err)
@@ -88,7 +87,7 @@ func (l *Log) Begin(ctx context.Context, models []*record.Model) (epoch string, 
 	return epoch, nil
 }
 
-func begin(ctx context.Context, tx pgx.Tx) (epoch string, err error) {
+func (l *Log) begin(ctx context.Context, tx pgx.Tx) (epoch string, err error) {
 	if _, err := tx.Exec(ctx, alone); err != nil {
 		return "", err
 	}
@@ -97,11 +96,7 @@ func begin(ctx context.Context, tx pgx.Tx) (epoch string, err error) {
 		return "", err
 	}
 	if !exists {
-		// The simple protocol takes several statements at once.
-		if _, err := tx.Exec(ctx, tables, pgx.QueryExecModeSimpleProtocol); err != nil {
-			return "", err
-		}
-		if _, err := tx.Exec(ctx, "INSERT INTO tower.turn VALUES (1, $1, $2)", string(record.NewID()), format); err != nil {
+		if err := l.create(ctx, tx); err != nil {
 			return "", err
 		}
 	}
@@ -116,4 +111,84 @@ func begin(ctx context.Context, tx pgx.Tx) (epoch string, err error) {
 		return "", fmt.Errorf("the schema tower has the format %d of a newer program; this program reads %d", found, format)
 	}
 	return epoch, nil
+}
+
+// create makes all tables in a database that has none of them.
+func (l *Log) create(ctx context.Context, tx pgx.Tx) error {
+	found, err := l.tables.Find(ctx, tx)
+	if err != nil {
+		return err
+	}
+	for name := range found.Tables {
+		return fmt.Errorf("the database has a table %s, and no history of its records: begin with an empty database", name)
+	}
+	if err := run(ctx, tx, schema); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, "INSERT INTO tower.turn VALUES (1, $1, $2)", string(record.NewID()), format); err != nil {
+		return err
+	}
+	for _, s := range l.tables.Plan(found).Statements {
+		if err := run(ctx, tx, s.SQL); err != nil {
+			return fmt.Errorf("%s: %w", s.SQL, err)
+		}
+	}
+	return nil
+}
+
+// run executes statements. The simple protocol takes several at once.
+func run(ctx context.Context, on interface {
+	Exec(context.Context, string, ...any) (pgconn.CommandTag, error)
+}, statements string) error {
+	_, err := on.Exec(ctx, statements, pgx.QueryExecModeSimpleProtocol)
+	return err
+}
+
+// migrate brings the tables in line with the models, if it may. It returns an error if they do
+// not fit.
+func (l *Log) migrate(ctx context.Context, conn *pgx.Conn) error {
+	found, err := l.tables.Find(ctx, conn)
+	if err != nil {
+		return err
+	}
+	plan := l.tables.Plan(found)
+	if len(plan.Problems) > 0 {
+		return &MisfitError{plan}
+	}
+	if !l.options.Migrate {
+		if !plan.Fits() {
+			return &MisfitError{plan}
+		}
+		return nil
+	}
+	for _, s := range plan.Statements {
+		l.options.Logger.Info("PostgreSQL: "+s.Says, "sql", s.SQL)
+		if err := run(ctx, conn, s.SQL); err != nil {
+			if found, errFind := l.tables.Find(ctx, conn); errFind == nil && l.tables.Plan(found).Fits() {
+				return nil // another node was first
+			}
+			return fmt.Errorf("%s: %w", s.SQL, err)
+		}
+	}
+	return nil
+}
+
+// A MisfitError reports that the tables of a database do not fit the models.
+type MisfitError struct{ Plan *tables.Plan }
+
+func (e *MisfitError) Error() string {
+	var b strings.Builder
+	b.WriteString("the tables in PostgreSQL do not fit the models, and nothing was changed:")
+	for _, problem := range e.Plan.Problems {
+		b.WriteString("\n  " + problem)
+	}
+	if len(e.Plan.Problems) == 0 {
+		b.WriteString(" run these statements first")
+		for _, s := range e.Plan.Statements {
+			if s.Needs {
+				b.WriteString("\n  " + s.SQL + ";")
+			}
+		}
+	}
+	return b.String()
 }

@@ -21,7 +21,7 @@ func (l *Log) Snapshot(ctx context.Context, fn func(model string, rows []store.R
 		if err := tx.QueryRow(ctx, reach).Scan(&start, &seq); err != nil {
 			return err
 		}
-		return l.records.each(ctx, tx, fn)
+		return l.tables.Read(ctx, tx, fn)
 	})
 	return seq, start, err
 }

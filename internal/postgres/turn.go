@@ -117,6 +117,12 @@ func (l *Log) Turn(ctx context.Context, seq uint64) (_ store.Turn, tail []store.
 	return t, tail, nil
 }
 
+// Foreign returns what other programs have written.
+func (t *turn) Foreign() []store.Foreign { return nil }
+
+// Foreign reports whether other programs have written something.
+func (l *Log) Foreign() bool { return false }
+
 // End ends the turn without an append.
 func (t *turn) End() {
 	if !t.ended {
@@ -176,7 +182,7 @@ func (t *turn) Append(ctx context.Context, commits []store.Appended, calls []sto
 // queue adds the statements of an append.
 func (t *turn) queue(b *pgx.Batch, commits []store.Appended, calls []store.Call) error {
 	if len(commits) > 0 {
-		if err := t.log.records.queue(b, commits); err != nil {
+		if err := t.log.tables.Write(b, commits); err != nil {
 			return err
 		}
 		queueCommits(b, commits)

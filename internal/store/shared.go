@@ -53,6 +53,9 @@ type Log interface {
 	// Secret returns the secret with a name, which is fresh for whoever asks first. All get
 	// the same. It is called after Begin.
 	Secret(ctx context.Context, name, fresh string) (string, error)
+	// Foreign reports whether other programs had written something that has no number yet when
+	// Tail was called last. The store then takes a turn.
+	Foreign() bool
 	// Wake receives a value when others may have appended something. It may miss that: a
 	// store also looks ten times a second.
 	Wake() <-chan struct{}
@@ -63,6 +66,11 @@ func (s *Store) SharesLog() bool { return s.options.Log != nil }
 
 // A Turn is the right to append to a log.
 type Turn interface {
+	// Foreign returns what other programs have committed to the tables of the log, and what
+	// has no number yet: a transaction each, in an order in which they may have happened. The
+	// store makes commits of them, which Append appends; none of a transaction that has
+	// changed nothing.
+	Foreign() []Foreign
 	// Append makes commits durable, all or none, and ends the turn. calls are calls that took
 	// effect before, with their answers. It keeps no bytes of either. If the turn was lost, it
 	// returns an error: [ErrMoved] if the store should try again, [ErrUnknown] if the commits
@@ -78,6 +86,22 @@ type Appended struct {
 	Changes []Change
 	Adopted bool // another program has made the changes: the tables have them
 }
+
+// A Foreign is a transaction of another program: the records that it has written, in order.
+type Foreign []ForeignRecord
+
+// A ForeignRecord is a record as another program has left it.
+type ForeignRecord struct {
+	Model string
+	ID    record.ID
+	// Image returns the record as the store keeps it, nil if it was deleted. It may be no
+	// record that the application would make, and need not fit its model. before is what the
+	// store has of it; nil if it has none.
+	Image func(m *record.Model, before *record.Image) (*record.Image, error)
+}
+
+// AnotherProgram is who has made the commits of other programs.
+const AnotherProgram = "another program"
 
 // A Call is what the store keeps of a call, under its key.
 type Call struct {
@@ -187,6 +211,11 @@ func asAway(err error) error {
 // append applies the group, and appends it to the log.
 func (b *batch) append(turn Turn, g *group) error {
 	g.sent = nil
+	foreign := turn.Foreign()
+	commits, err := b.adopt(foreign)
+	if err != nil {
+		return err
+	}
 	b.store.gather(g)
 	own := len(b.commits)
 	if err := b.applyAll(g); err != nil {
@@ -195,8 +224,8 @@ func (b *batch) append(turn Turn, g *group) error {
 	if err := b.putAnswers(g.calls); err != nil {
 		return err
 	}
-	commits, calls := b.appended(g, b.commits[own:]), b.answered(g)
-	if len(commits)+len(calls) > 0 {
+	commits, calls := append(commits, b.appended(g, b.commits[own:])...), b.answered(g)
+	if len(commits)+len(calls)+len(foreign) > 0 {
 		if err := turn.Append(context.Background(), commits, calls); err != nil {
 			if errors.Is(err, ErrUnknown) {
 				g.sent = commits
@@ -204,7 +233,6 @@ func (b *batch) append(turn Turn, g *group) error {
 			return err
 		}
 	}
-	var err error
 	if len(b.commits)+len(calls) > 0 {
 		err = b.commit()
 	}
@@ -213,6 +241,71 @@ func (b *batch) append(turn Turn, g *group) error {
 		return nil // the log has the commits: the file takes them in later
 	}
 	return err
+}
+
+// adopt makes commits of what other programs have written, and returns them.
+func (b *batch) adopt(all []Foreign) ([]Appended, error) {
+	var adopted []Appended
+	for _, f := range all {
+		changes, err := b.foreignChanges(f)
+		if err != nil {
+			return nil, err
+		}
+		if len(changes) == 0 {
+			continue
+		}
+		p := &pending{by: AnotherProgram, changes: changes}
+		for i := range changes {
+			p.moves = b.store.tables[changes[i].Model].moves(p.moves, &changes[i])
+		}
+		p.entry, p.versions = encodeCommit(p.by, changes)
+		c, err := b.apply(p)
+		if err != nil {
+			return nil, err
+		}
+		adopted = append(adopted, Appended{Entry: Entry{Seq: c.Seq, Data: p.entry, Tag: rand.Uint64()}, Changes: c.Changes, Adopted: true})
+	}
+	return adopted, nil
+}
+
+// foreignChanges returns the net effect of what another program has written.
+func (b *batch) foreignChanges(f Foreign) ([]Change, error) {
+	last := map[record.Key]*ForeignRecord{}
+	var order []record.Key
+	for i := range f {
+		m := b.store.Model(f[i].Model)
+		if m == nil {
+			return nil, fmt.Errorf("another program has written a record of %s, which is not a model of the store", f[i].Model)
+		}
+		k := record.Key{Model: m, ID: f[i].ID}
+		if last[k] == nil {
+			order = append(order, k)
+		}
+		last[k] = &f[i]
+	}
+	changes := make([]Change, 0, len(order))
+	for _, k := range order {
+		var before *record.Image
+		t := b.store.tables[k.Model]
+		if data := b.btx.Bucket(t.bucket).Get([]byte(k.ID)); data != nil {
+			var err error
+			if before, err = t.image(k.ID, bytes.Clone(data)); err != nil {
+				return nil, err
+			}
+		}
+		after, err := last[k].Image(k.Model, before)
+		if err != nil {
+			return nil, fmt.Errorf("%s/%s, which another program has written: %w", k.Model.Name, k.ID, err)
+		}
+		if after != nil {
+			_, _ = after.Record() // it is decoded now, or does not fit
+		}
+		same := before != nil && after != nil && bytes.Equal(before.JSON, after.JSON) && bytes.Equal(before.Private, after.Private)
+		if c, changed := changeOf(k, before, after, false); changed && !same {
+			changes = append(changes, c)
+		}
+	}
+	return changes, nil
 }
 
 // appended returns the commits that the batch has made of the group, as the log takes them.
@@ -321,29 +414,37 @@ func (s *Store) watchLog() (wake <-chan struct{}, look <-chan time.Time, stop fu
 
 // follow takes in what others have appended to the log.
 func (s *Store) follow() error {
-	err := s.guarded(func() error {
-		for {
-			ctx, cancel := context.WithTimeout(context.Background(), s.options.LogWait)
-			tail, err := s.options.Log.Tail(ctx, s.ring.newest())
-			cancel()
-			if err != nil {
-				return asAway(err)
-			}
-			if len(tail) == 0 {
-				return nil
-			}
-			if err := s.inBatch(func(b *batch) error {
-				if err := b.takeIn(tail); err != nil {
-					return err
-				}
-				return b.commit()
-			}); err != nil {
-				return err
-			}
-		}
-	})
+	err := s.guarded(s.takeTail)
+	if err == nil && s.options.Log.Foreign() {
+		g := &group{} // transactions that wait go along
+		err = s.writeShared(g)
+		g.answer(err)
+	}
 	s.following.look(err)
 	return err
+}
+
+// takeTail takes in what others have appended.
+func (s *Store) takeTail() error {
+	for {
+		ctx, cancel := context.WithTimeout(context.Background(), s.options.LogWait)
+		tail, err := s.options.Log.Tail(ctx, s.ring.newest())
+		cancel()
+		if err != nil {
+			return asAway(err)
+		}
+		if len(tail) == 0 {
+			return nil
+		}
+		if err := s.inBatch(func(b *batch) error {
+			if err := b.takeIn(tail); err != nil {
+				return err
+			}
+			return b.commit()
+		}); err != nil {
+			return err
+		}
+	}
 }
 
 // followFor follows the log once for all who have asked.

@@ -21,8 +21,12 @@ func (l *plainLog) Begin(context.Context, []*record.Model) (string, error) { ret
 func (l *plainLog) Tail(_ context.Context, seq uint64) ([]Entry, error) { return l.entries[seq:], nil }
 
 func (l *plainLog) Turn(_ context.Context, seq uint64) (Turn, []Entry, error) {
-	return l, l.entries[seq:], nil
+	return plainTurn{l}, l.entries[seq:], nil
 }
+
+type plainTurn struct{ *plainLog }
+
+func (plainTurn) Foreign() []Foreign { return nil }
 
 func (l *plainLog) Snapshot(context.Context, func(string, []Row) error) (seq, start uint64, err error) {
 	return 0, 1, nil
@@ -31,6 +35,7 @@ func (l *plainLog) Snapshot(context.Context, func(string, []Row) error) (seq, st
 func (l *plainLog) Answer(context.Context, string) ([]byte, error) { return nil, nil }
 
 func (l *plainLog) Secret(_ context.Context, _, fresh string) (string, error) { return fresh, nil }
+func (l *plainLog) Foreign() bool                                             { return false }
 
 func (l *plainLog) Wake() <-chan struct{} { return nil }
 

@@ -154,6 +154,11 @@ func (s *Store) writeGroup(all ...*pending) {
 	} else {
 		s.answers.drop(g.calls)
 	}
+	g.answer(err)
+}
+
+// answer sends each transaction of the group its result. err is why writing them failed.
+func (g *group) answer(err error) {
 	for i, p := range g.all {
 		switch {
 		case err == nil || i < len(g.answers) && g.answers[i].err != nil:

@@ -21,6 +21,7 @@ type Log interface {
 type Options struct {
 	Address string // like postgres://user:password@host/database
 	Listen  string // the address at which notifications arrive; "": Address
+	Migrate bool   // bring the tables in line with the models
 	Log     *slog.Logger
 }
 

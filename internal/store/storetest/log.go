@@ -31,6 +31,7 @@ type Log struct {
 	rows    map[string]map[record.ID]store.Row
 	calls   map[string][]byte
 	secrets map[string]string
+	inbox   []foreign // what other programs have written, and what has no number
 	nodes   []*Node
 
 	registry []announced // of nodes
@@ -156,6 +157,7 @@ func (n *Node) Turn(ctx context.Context, seq uint64) (store.Turn, []store.Entry,
 	}
 	t := &turn{node: n}
 	tail, err := n.Tail(ctx, seq)
+	t.foreign = n.log.waiting()
 	if err != nil {
 		t.End()
 		return nil, nil, err
@@ -219,8 +221,9 @@ func (l *Log) fail(p Point) error {
 }
 
 type turn struct {
-	node  *Node
-	ended bool
+	node    *Node
+	foreign []foreign
+	ended   bool
 }
 
 // End gives the turn to another node.
@@ -247,9 +250,17 @@ func (t *turn) Append(_ context.Context, commits []store.Appended, calls []store
 	if err := l.fail(BeforeAppend); err != nil {
 		return err
 	}
-	l.append(commits, calls)
+	if !l.append(commits, calls, t.foreign) {
+		return store.ErrMoved
+	}
+	l.tell(t.node)
+	return l.fail(AfterAppend)
+}
+
+// tell wakes all nodes but one.
+func (l *Log) tell(but *Node) {
 	for _, n := range l.nodes {
-		if n == t.node {
+		if n == but {
 			continue
 		}
 		select {
@@ -257,12 +268,17 @@ func (t *turn) Append(_ context.Context, commits []store.Appended, calls []store
 		default:
 		}
 	}
-	return l.fail(AfterAppend)
 }
 
-func (l *Log) append(commits []store.Appended, calls []store.Call) {
+// append returns false, and appends nothing, if another program has written a record of the
+// commits and that has no number.
+func (l *Log) append(commits []store.Appended, calls []store.Call, adopted []foreign) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.overtaken(commits, len(adopted)) {
+		return false
+	}
+	l.inbox = l.inbox[len(adopted):]
 	for _, c := range commits {
 		e := c.Entry
 		e.Data, e.Key, e.Call = bytes.Clone(e.Data), bytes.Clone(e.Key), bytes.Clone(e.Call)
@@ -271,7 +287,9 @@ func (l *Log) append(commits []store.Appended, calls []store.Call) {
 			l.calls[string(e.Key)] = e.Call
 		}
 		for _, change := range c.Changes {
-			l.put(change, e.Seq)
+			if !c.Adopted || change.After != nil && l.left(change) {
+				l.put(change, e.Seq)
+			}
 		}
 	}
 	for _, call := range calls {
@@ -280,6 +298,7 @@ func (l *Log) append(commits []store.Appended, calls []store.Call) {
 	if drop := len(l.entries) - l.Keep; l.Keep > 0 && drop > 0 {
 		l.entries = slices.Clone(l.entries[drop:])
 	}
+	return true
 }
 
 func (l *Log) put(c store.Change, seq uint64) {

@@ -179,3 +179,10 @@ func TestConformRegistry(t *testing.T) {
 		return l.Node(), l.Node()
 	})
 }
+
+func TestConformForeign(t *testing.T) {
+	ConformForeign(t, func(*testing.T) (func() store.Log, func(*record.Model) Program) {
+		l := NewLog()
+		return open(l), l.Program
+	})
+}

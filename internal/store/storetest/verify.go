@@ -56,6 +56,9 @@ func difference(a, b []byte) string {
 // verifySnapshot compares the records of the log with those of a store.
 func verifySnapshot(t *testing.T, w *Worker, log store.Log) {
 	t.Helper()
+	if _, err := log.Begin(context.Background(), w.Models()); err != nil {
+		t.Fatal(err)
+	}
 	var kept, held bytes.Buffer
 	seq, _, err := log.Snapshot(context.Background(), func(_ string, rows []store.Row) error {
 		for _, r := range rows {
