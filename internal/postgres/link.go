@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -16,19 +15,12 @@ import (
 type link struct {
 	config *pgx.ConnConfig
 	conn   *pgx.Conn
-	away   time.Time   // since when the server cannot be reached; zero if it can
 	direct atomic.Bool // no pooler is in between: statements have names, so that they are parsed once
 }
 
-const (
-	// roundTrip bounds one exchange with the server. It is longer than the server's own
-	// bounds, so that those are met first.
-	roundTrip = 15 * time.Second
-	// patience is how long a turn waits for a server that cannot be reached, from when that
-	// was noticed: a restart goes by unseen, and then writes fail at once.
-	patience  = 5 * time.Second
-	retryWait = 50 * time.Millisecond
-)
+// roundTrip bounds one exchange with the server. It is longer than the server's own bounds, so
+// that those are met first.
+const roundTrip = 15 * time.Second
 
 func (k *link) get(ctx context.Context) (*pgx.Conn, error) {
 	if k.direct.Load() && k.config.DefaultQueryExecMode != pgx.QueryExecModeCacheStatement {
@@ -53,29 +45,18 @@ func (k *link) drop() {
 	}
 }
 
-// do calls fn, which changes nothing, with the connection. If that has broken, it does so
-// again with a new one, and goes on trying for as long as patience says.
-func (k *link) do(ctx context.Context, patience time.Duration, fn func(context.Context, *pgx.Conn) error) error {
-	for {
-		fresh := k.conn == nil || k.conn.IsClosed()
-		err := k.try(ctx, fn)
-		if err == nil || k.conn != nil && !k.conn.IsClosed() { // it may be an error of the server's
-			k.away = time.Time{}
-			return err
-		}
-		if k.away.IsZero() {
-			k.away = time.Now()
-		}
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case !fresh: // a connection that broke while it was idle
-		case time.Since(k.away) >= patience:
-			return fmt.Errorf("PostgreSQL cannot be reached: %w", explain(k.config, err))
-		default:
-			time.Sleep(retryWait)
-		}
+// do calls fn, which changes nothing, with the connection. If that has broken while it was idle,
+// do calls fn again with a new one.
+func (k *link) do(ctx context.Context, fn func(context.Context, *pgx.Conn) error) error {
+	idle := k.conn != nil && !k.conn.IsClosed()
+	err := k.try(ctx, fn)
+	if err != nil && idle && k.conn.IsClosed() && ctx.Err() == nil {
+		err = k.try(ctx, fn)
 	}
+	if err != nil && (k.conn == nil || k.conn.IsClosed()) {
+		return explain(k.config, err)
+	}
+	return err
 }
 
 func (k *link) try(ctx context.Context, fn func(context.Context, *pgx.Conn) error) error {

@@ -29,7 +29,7 @@ const (
 
 // Tail returns the commits after seq.
 func (l *Log) Tail(ctx context.Context, seq uint64) (tail []store.Entry, err error) {
-	err = l.writer.do(ctx, 0, func(ctx context.Context, conn *pgx.Conn) error {
+	err = l.writer.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		b := &pgx.Batch{}
 		b.Queue(reach)
 		b.Queue(tailFrom, seq, tailCommits)
@@ -87,7 +87,7 @@ type turn struct {
 // Turn locks the row of the turn.
 func (l *Log) Turn(ctx context.Context, seq uint64) (_ store.Turn, tail []store.Entry, err error) {
 	t := &turn{log: l}
-	err = l.writer.do(ctx, patience, func(ctx context.Context, conn *pgx.Conn) error {
+	err = l.writer.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		b := &pgx.Batch{}
 		b.Queue(beginTurn)
 		b.Queue(settings)
