@@ -60,6 +60,10 @@ func verifySnapshot(t *testing.T, w *Worker, log store.Log) {
 		t.Fatal(err)
 	}
 	var kept, held bytes.Buffer
+	if _, err := log.Begin(context.Background(), w.Models()); err != nil {
+		t.Error(err)
+		return
+	}
 	seq, _, err := log.Snapshot(context.Background(), func(_ string, rows []store.Row) error {
 		for _, r := range rows {
 			fmt.Fprintln(&kept, r.ID, string(r.Public), string(r.Private))
