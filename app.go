@@ -43,6 +43,7 @@ import (
 //	TOWER_TRUSTED_PROXIES  addresses of proxies that are believed; default: none
 //	TOWER_ACCESS_LOG  on or off: a line for each request; default on, in test off
 //	TOWER_SLOW        what takes longer is logged: 200ms, or off; default 200ms, in test off
+//	TOWER_WORKERS     how many jobs run at once in this process; 0: none; default 10, in test 0
 //	TOWER_METRICS_TOKEN  with which metrics, and the reasons of the health, are read;
 //	                  default: nobody reads them
 //	TOWER_MIGRATE     status, plan, run, accept or rehearse: do what tower db asks for in
@@ -136,6 +137,9 @@ func New(config Config) (*App, error) {
 	}
 	if config.Seed != nil {
 		resolved.Seed = func(ctx context.Context) error { return config.Seed(WithAuthor(ctx, "seed"), app) }
+	}
+	for _, work := range config.Jobs {
+		resolved.Jobs.Handlers[work.name] = work.bind(app)
 	}
 	if app.app, err = server.New(resolved); err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 	"github.com/towerkit/tower/internal/database/driver"
 	"github.com/towerkit/tower/internal/edge"
 	"github.com/towerkit/tower/internal/environ"
+	"github.com/towerkit/tower/internal/jobs"
 	"github.com/towerkit/tower/internal/public"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server"
@@ -126,6 +128,12 @@ type Config struct {
 	// When tower server replaces a build, the Start of the old one has returned before that
 	// of the new one begins.
 	Start func(ctx context.Context, app *App) error
+	// Jobs lists the work of the application's workers: see [Job.Do]. With any, the model
+	// [Jobs] is one of the application's.
+	Jobs []Work
+	// Queues bounds how many jobs of a queue run at once in one process, by its name. Default:
+	// as many as TOWER_WORKERS.
+	Queues map[string]int
 	// Seed creates the records that the application begins with, or needs for development. tower
 	// db seed has the running application call it, as often as it is given: Seed should create
 	// only what does not exist. Its commits have the author "seed". Default: none.
@@ -178,6 +186,9 @@ func (c Config) resolve() (out server.Config, err error) {
 	for _, m := range c.Models {
 		out.Models = append(out.Models, m.erased())
 		out.Rules[m.erased()], out.Can[m.erased()] = m.rule, m.permit
+	}
+	if out.Jobs, err = c.workers(&out); err != nil {
+		return out, err
 	}
 	out.Migrations, out.MigrateAtStart = erasedMigrations(c.Migrations), c.MigrateAtStart
 	out.Name = c.name()
@@ -237,6 +248,10 @@ func (c Config) readEnvironment(out *server.Config) (err error) {
 	add(err)
 	out.Site, err = c.site(out)
 	add(err)
+	if out.Jobs != nil {
+		out.Jobs.Workers, err = workersFrom(vars.Get("TOWER_WORKERS"), out.Env)
+		add(err)
+	}
 	accessLog, err := onOrOff(vars, "TOWER_ACCESS_LOG", out.Env != "test")
 	add(err)
 	out.Quiet = c.Quiet || !accessLog
@@ -344,6 +359,46 @@ func slowFrom(text, env string) (time.Duration, error) {
 		return 0, fmt.Errorf("TOWER_SLOW is %q; it is off, or a time like 200ms, of at least 1ms", text)
 	}
 	return over, nil
+}
+
+// workers returns the workers of the application's jobs, nil if it has none, and adds the model
+// of jobs.
+func (c Config) workers(out *server.Config) (*jobs.Config, error) {
+	if len(c.Jobs) == 0 {
+		return nil, nil
+	}
+	if m := Jobs.erased(); !slices.Contains(out.Models, m) {
+		out.Models = append(out.Models, m)
+		out.Rules[m], out.Can[m] = Jobs.rule, Jobs.permit
+	}
+	w := &jobs.Config{Table: jobTable, Handlers: map[string]jobs.Handler{}, Queues: c.Queues}
+	for _, work := range c.Jobs {
+		if w.Handlers[work.name] != nil {
+			return nil, fmt.Errorf("Config.Jobs: the job %q is there twice", work.name)
+		}
+		w.Handlers[work.name] = nil // until New has made the application
+	}
+	for queue, most := range c.Queues {
+		if most < 1 {
+			return nil, fmt.Errorf("Config.Queues: at most %d jobs of the queue %q run at once; set at least 1", most, queue)
+		}
+	}
+	return w, nil
+}
+
+// workersFrom returns how many jobs run at once.
+func workersFrom(text, env string) (int, error) {
+	switch {
+	case text == "" && env == "test":
+		return 0, nil
+	case text == "":
+		return jobs.DefaultWorkers, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 || n > jobs.MostWorkers {
+		return 0, fmt.Errorf("TOWER_WORKERS is %q; it is a number from 0 to %d", text, jobs.MostWorkers)
+	}
+	return n, nil
 }
 
 // onOrOff returns a variable that is on or off.

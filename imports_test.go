@@ -55,6 +55,7 @@ var rooms = []room{
 	{"internal/archive/bucket", []string{"internal/archive"}, "a bucket knows names and bytes", []string{melody}},
 	{"s3", []string{"", "internal/archive/bucket"}, "an application that needs no bucket links none", nil},
 	{"otel", []string{""}, "an application without traces links nothing of OpenTelemetry", nil},
+	{"internal/jobs", []string{"internal/record", "internal/store", "internal/server/fault"}, "jobs are taken and run without an application", []string{melody}},
 	{"internal/migrate", []string{"internal/private", "internal/wire", "internal/record", "internal/store"}, "a migration knows records as they are stored, and no application", []string{"net/http", melody}},
 	{"internal/bulk", []string{"internal/csv", "internal/private", "internal/record", "internal/store"}, "records are imported without an application", []string{"net/http", melody}},
 	{"internal/erase", []string{"internal/archive", "internal/private", "internal/record", "internal/store"}, "records are erased without an application", []string{"net/http", melody}},
@@ -96,13 +97,13 @@ var rooms = []room{
 	{"internal/server/metrics", nil, "it counts what others do", []string{melody, bbolt}},
 	{"internal/server/health", nil, "the state of an application is known above", []string{melody, bbolt}},
 	{"internal/server/workers", []string{"internal/server/fault"}, "a worker knows no application", []string{melody}},
-	{"internal/server", []string{"internal/archive", "internal/database/driver", "internal/nodes", "internal/server/health", "internal/server/metrics", "internal/server/front", "internal/migrate", "internal/environ", "internal/settings", "internal/openapi", "internal/server/schema", "internal/server/workers", "internal/server/requestid", "internal/server/slow", "internal/server/tracing", "internal/edge", "internal/deadline", "internal/public", "internal/server/chain", "internal/server/answer", "internal/server/fault", "internal/server/limit", "internal/server/route", "internal/server/form", "internal/server/view", "internal/server/outbox", "internal/server/transport",
+	{"internal/server", []string{"internal/archive", "internal/jobs", "internal/database/driver", "internal/nodes", "internal/server/health", "internal/server/metrics", "internal/server/front", "internal/migrate", "internal/environ", "internal/settings", "internal/openapi", "internal/server/schema", "internal/server/workers", "internal/server/requestid", "internal/server/slow", "internal/server/tracing", "internal/edge", "internal/deadline", "internal/public", "internal/server/chain", "internal/server/answer", "internal/server/fault", "internal/server/limit", "internal/server/route", "internal/server/form", "internal/server/view", "internal/server/outbox", "internal/server/transport",
 		"internal/wire", "internal/record", "internal/store", "internal/query", "internal/cursor", "internal/client", "internal/likeness", "internal/server/budget", "internal/server/read", "internal/server/guess", "internal/server/session", "internal/server/audit", "internal/wire/replica"},
 		"the application does not know its consoles", application},
 	{"internal/server/control", []string{"internal/bulk", "internal/nodes", "internal/erase", "internal/archive", "internal/private", "internal/server", "internal/server/schema", "internal/server/answer", "internal/server/fault", "internal/server/requestid", "internal/server/route", "internal/server/outbox",
 		"internal/wire", "internal/record", "internal/store", "internal/query", "internal/cursor"},
 		"it serves consoles by the methods of the application", application},
-	{"", []string{"internal/archive", "internal/database", "internal/database/driver", "internal/program", "internal/release", "internal/server/front", "internal/migrate", "internal/environ", "internal/settings", "internal/edge", "internal/public", "internal/server", "internal/server/answer", "internal/server/control", "internal/server/fault", "internal/server/requestid", "internal/server/tracing", "internal/server/form", "internal/server/limit", "internal/server/route", "internal/server/session", "internal/server/view",
+	{"", []string{"internal/archive", "internal/jobs", "internal/database", "internal/database/driver", "internal/program", "internal/release", "internal/server/front", "internal/migrate", "internal/environ", "internal/settings", "internal/edge", "internal/public", "internal/server", "internal/server/answer", "internal/server/control", "internal/server/fault", "internal/server/requestid", "internal/server/tracing", "internal/server/form", "internal/server/limit", "internal/server/route", "internal/server/session", "internal/server/view",
 		"internal/wire", "internal/record", "internal/store", "internal/query", "internal/cursor"},
 		"the public types wire the parts together", append([]string{"testing"}, application...)},
 	{"password", nil, "a password is hashed without an application", []string{"net", bbolt, melody}},
@@ -315,7 +316,7 @@ func TestNothingInternalCanBeCalled(t *testing.T) {
 	for _, public := range []any{
 		tower.App{}, tower.Answer{}, tower.Connection{}, tower.Tx{}, tower.Request{}, tower.Error{}, tower.Problems{}, tower.Record{}, tower.View{},
 		tower.List{}, tower.LiveValue{}, tower.Config{}, tower.Limits{}, tower.Condition{}, tower.RouteOption{},
-		tower.Model[Recipe]{}, tower.Scope[Recipe]{}, tower.ValueScope[Recipe]{}, tower.CursorOption[Recipe]{},
+		tower.Model[Recipe]{}, tower.Scope[Recipe]{}, tower.ValueScope[Recipe]{}, tower.CursorOption[Recipe]{}, tower.Job[Recipe]{}, tower.JobRun{}, tower.JobRecord{}, tower.Work{}, tower.JobOption{},
 		tower.Router[*session]{}, tower.Mounted[*recipesController]{},
 	} {
 		at := reflect.TypeOf(public)

@@ -15,7 +15,10 @@ type Record struct {
 	UpdatedAt time.Time `json:"updatedAt"`
 }
 
-func init() { record.RegisterHeader(reflect.TypeFor[Record]()) }
+func init() { registerHeader() }
+
+// registerHeader lets models embed [Record]. The package's own are made before init.
+func registerHeader() { record.RegisterHeader(reflect.TypeFor[Record]()) }
 
 // An ID names a record: a ULID, 26 characters that sort by creation time. The empty ID
 // refers to nothing. It is an alias of an internal string type, so that the store reads

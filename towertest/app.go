@@ -42,6 +42,8 @@ type App struct {
 
 	// Transport is how clients connect from now on: see [Transports]. Default: Socket.
 	Transport string
+
+	clock *clock
 }
 
 // Open opens the application in the environment "test", on a temporary store and with the
@@ -51,7 +53,9 @@ func Open(t testing.TB, config tower.Config) *App {
 	config.Env = "test"
 	config.Data = filepath.Join(t.TempDir(), "test.db")
 	config.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
-	app, end := Serve(t, config)
+	c := &clock{}
+	app, end := serve(t, config, server.Pace{Now: c.now})
+	app.clock = c
 	t.Cleanup(end)
 	return app
 }

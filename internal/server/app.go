@@ -18,6 +18,7 @@ import (
 	"github.com/towerkit/tower/internal/database/driver"
 	"github.com/towerkit/tower/internal/edge"
 	"github.com/towerkit/tower/internal/environ"
+	"github.com/towerkit/tower/internal/jobs"
 	"github.com/towerkit/tower/internal/migrate"
 	"github.com/towerkit/tower/internal/nodes"
 	"github.com/towerkit/tower/internal/record"
@@ -60,6 +61,8 @@ type Config struct {
 	Models         []*record.Model
 	Migrations     []migrate.Migration
 	MigrateAtStart bool // in production too
+
+	Jobs *jobs.Config // workers; nil: the application has no jobs
 
 	Seed func(ctx context.Context) error // creates the application's first records; nil: there are none
 
@@ -139,6 +142,7 @@ type App struct {
 	reads    *read.Server
 	workers  *workers.Group
 	archiver *archive.Archiver // nil: none
+	jobs     *jobs.Engine      // nil: the application has no jobs
 	auditor  *audit.Auditor    // nil: none
 	nodes    *nodes.Group      // nil: the application has one node
 	pace     Pace              // the zero Pace outside of tests
@@ -315,6 +319,15 @@ func (a *App) open(ctx context.Context, to listener) (err error) {
 			Now: a.pace.Now, Interval: a.pace.Archive})
 		a.running.Go(func() { a.archiver.Run(a.ctx) })
 	}
+	if a.config.Jobs != nil {
+		config := *a.config.Jobs
+		config.Log = a.log
+		if a.config.Env == "production" {
+			config.Grace = jobsGrace
+		}
+		a.jobs = jobs.New(a.store, config)
+		a.jobs.Start()
+	}
 	if a.config.Audit > 0 {
 		a.auditor = audit.New(audit.Options{Every: a.config.Audit, Folder: filepath.Join(filepath.Dir(a.config.Data), "divergences"), Build: a.config.Build, Store: a.store, Log: a.log})
 		a.running.Go(func() { a.auditor.Run(a.ctx) })
@@ -346,7 +359,10 @@ func (a *App) Go(name string, work func(context.Context) error) {
 // for requests. The error is that of a worker, or of the store.
 func (a *App) Close() error {
 	a.setUnready(closing)
+	var ending sync.WaitGroup
+	ending.Go(a.jobs.Close)
 	stopped := a.workers.Stop(drain)
+	ending.Wait()
 	if a.consoles != nil {
 		_ = a.consoles.Close() // its listener may be closed already
 	}
@@ -374,6 +390,9 @@ func (a *App) Close() error {
 	}
 	return stopped
 }
+
+// Jobs returns the engine of the application's jobs, nil if it has none.
+func (a *App) Jobs() *jobs.Engine { return a.jobs }
 
 // Archive returns what copies the store to its archive, nil if there is none.
 func (a *App) Archive() *archive.Archiver { return a.archiver }

@@ -25,6 +25,9 @@ import (
 // drain is the time that running requests have when the application stops, and its workers.
 const drain = 5 * time.Second
 
+// jobsGrace is the part of drain after which the contexts of running jobs end, in production.
+const jobsGrace = 2 * time.Second
+
 // Listen describes where an application is served.
 type Listen struct {
 	Front      front.Options                 // where it is reached, without a supervisor

@@ -18,12 +18,12 @@ type variable struct {
 }
 
 func variables(env string) []variable {
-	console, accessLog, audit, slow := "on", "on", "off", "200ms"
+	console, accessLog, audit, slow, workers := "on", "on", "off", "200ms", "10"
 	if env == "production" {
 		console, audit = "off", "5m"
 	}
 	if env == "test" {
-		accessLog, slow = "off", "off"
+		accessLog, slow, workers = "off", "off", "0"
 	}
 	return []variable{
 		{name: "TOWER_ENV", fallback: "development", process: true},
@@ -48,6 +48,7 @@ func variables(env string) []variable {
 		{name: "TOWER_TRUSTED_PROXIES"},
 		{name: "TOWER_ACCESS_LOG", fallback: accessLog},
 		{name: "TOWER_SLOW", fallback: slow},
+		{name: "TOWER_WORKERS", fallback: workers},
 		{name: "TOWER_METRICS_TOKEN", secret: true},
 		{name: "TOWER_MIGRATE", process: true},
 		{name: "TOWER_RELEASES", process: true},

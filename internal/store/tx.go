@@ -381,5 +381,11 @@ func refused(err error) bool {
 	return errors.Is(err, ErrConflict) || errors.As(err, &invalid) || errors.As(err, &applied)
 }
 
+// Now returns the time of the store's clock, as records have it.
+func (tx *Tx) Now() time.Time { return tx.store.now() }
+
+// Now returns the time of the store's clock, as records have it.
+func (s *Store) Now() time.Time { return s.now() }
+
 // now returns the time with the precision that is stored.
 func (s *Store) now() time.Time { return s.options.Now().UTC().Truncate(time.Microsecond) }

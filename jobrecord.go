@@ -1,0 +1,69 @@
+package tower
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/towerkit/tower/internal/jobs"
+)
+
+// Jobs is the model of the jobs of an application, which has it as soon as [Config] lists
+// Jobs. A job's record can be found, followed and shown as any other, so its progress is
+// live on a page. Change it by [CancelJob], [RetryJob] and [DropJob] only. Jobs that are done
+// or cancelled are deleted after seven days; dead ones stay.
+//
+//	func (e *Exports) Mine(ctx context.Context, in tower.None) (tower.Scope[tower.JobRecord], error) {
+//		job := tower.Jobs.Fields
+//		return tower.Jobs.Where(tower.Is(&job.For, e.User.ID)).Desc(&job.CreatedAt), nil
+//	}
+var Jobs = newJobs()
+
+func newJobs() *Model[JobRecord] {
+	registerHeader()
+	return NewModel[JobRecord]("tower_jobs")
+}
+
+// A JobRecord is the record of a job.
+type JobRecord struct {
+	Record
+	Job         string          `json:"job" tower:"index"` // the name
+	Queue       string          `json:"queue"`
+	Priority    int             `json:"priority"`
+	State       string          `json:"state" tower:"index"` // waiting, running, done, dead or cancelled
+	Attempt     int             `json:"attempt"`             // tries that have begun
+	MaxAttempts int             `json:"maxAttempts"`
+	DueAt       time.Time       `json:"dueAt"`
+	StartedAt   *time.Time      `json:"startedAt"`  // of the last try
+	FinishedAt  *time.Time      `json:"finishedAt"` // done, dead or cancelled
+	For         ID              `json:"for" tower:"index"`
+	Done        int64           `json:"done"` // of Total
+	Total       int64           `json:"total"`
+	Note        string          `json:"note"`
+	Steps       []string        `json:"steps"` // that have been done
+	Result      json.RawMessage `json:"result"`
+
+	Args  json.RawMessage `json:"args" tower:"private"`
+	Error string          `json:"error" tower:"private"` // of the last try that failed
+
+	Saved  json.RawMessage `json:"saved" tower:"private"`
+	Slot   string          `json:"slot" tower:"private,index"`
+	Key    *string         `json:"key" tower:"private,unique"`
+	Worker string          `json:"worker" tower:"private"`
+}
+
+// jobTable is how the packages within read and write the records of jobs.
+var jobTable = &jobs.Table{
+	Model: Jobs.model,
+	Read: func(rec any) jobs.Job {
+		r := rec.(*JobRecord)
+		return jobs.Job{ID: r.ID, Name: r.Job, Queue: r.Queue, State: r.State, Priority: r.Priority, Attempt: r.Attempt, MaxAttempts: r.MaxAttempts,
+			Due: r.DueAt, Started: r.StartedAt, Finished: r.FinishedAt, For: r.For, Steps: r.Steps, Progress: r.Done, Total: r.Total, Note: r.Note, Result: r.Result,
+			Args: r.Args, Saved: r.Saved, Error: r.Error, Slot: r.Slot, Key: r.Key, Worker: r.Worker}
+	},
+	Write: func(rec any, j *jobs.Job) {
+		r := rec.(*JobRecord)
+		*r = JobRecord{Record: r.Record, Job: j.Name, Queue: j.Queue, State: j.State, Priority: j.Priority, Attempt: j.Attempt, MaxAttempts: j.MaxAttempts,
+			DueAt: j.Due, StartedAt: j.Started, FinishedAt: j.Finished, For: j.For, Steps: j.Steps, Done: j.Progress, Total: j.Total, Note: j.Note, Result: j.Result,
+			Args: j.Args, Saved: j.Saved, Error: j.Error, Slot: j.Slot, Key: j.Key, Worker: j.Worker}
+	},
+}
