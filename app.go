@@ -33,8 +33,8 @@ import (
 //	                  the first seals, each opens, so that one can be replaced. Make one
 //	                  with "openssl rand -base64 32". Production does not start without;
 //	                  default in development: made once, in tmp/secret
-//	TOWER_CONSOLE     on or off: whether consoles can attach; default on, in
-//	                  production off
+//	TOWER_CONSOLE     on or off: whether consoles can attach; nodes: they see this node
+//	                  from others, and do not attach to it; default on, in production off
 //	TOWER_FOLDER      folder of the application's views and control socket; default:
 //	                  the working directory
 //	TOWER_URL         where people reach the application: https://example.com; default:
@@ -174,7 +174,10 @@ func (a *App) Run(ctx context.Context) error {
 	if listen.Socket, err = control.SocketPath(a.app.Config().Folder); err != nil {
 		return err
 	}
-	if a.app.Config().Console {
+	switch config := a.app.Config(); {
+	case config.ForNodes:
+		listen.Console = control.OpenForNodes
+	case config.Console:
 		listen.Console = control.Open
 	}
 	return a.app.Run(ctx, listen)

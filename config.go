@@ -255,8 +255,12 @@ func (c Config) readEnvironment(out *server.Config) (err error) {
 	accessLog, err := onOrOff(vars, "TOWER_ACCESS_LOG", out.Env != "test")
 	add(err)
 	out.Quiet = c.Quiet || !accessLog
-	out.Console, err = onOrOff(vars, "TOWER_CONSOLE", out.Env != "production")
-	add(err)
+	if vars.Get("TOWER_CONSOLE") == "nodes" {
+		out.Console, out.ForNodes = true, true
+	} else {
+		out.Console, err = onOrOff(vars, "TOWER_CONSOLE", out.Env != "production")
+		add(err)
+	}
 	out.URL = cmp.Or(out.URL, vars.Get("TOWER_SERVER_URL"))
 	if info, err := os.Stat(filepath.Join(out.Folder, "views")); out.Env == "development" && err == nil && info.IsDir() {
 		out.Files, out.Reload = public.Dir(out.Folder), true

@@ -20,7 +20,7 @@ import (
 func expectReceived(t *testing.T, clients map[string]*demoClient, want map[string][]string) {
 	t.Helper()
 	for name, p := range clients {
-		got, messages, err := p.received(t.Context())
+		got, messages, err := p.received(t.Context(), "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -37,14 +37,14 @@ func TestConsoleSandboxReachesNoClientBeforeCommit(t *testing.T) {
 	w := newHarness(t)
 	t.Setenv("XDG_RUNTIME_DIR", filepath.Join(w.folder, "run"))
 	t.Setenv("GOPROXY", "off")
-	err := withSample(t.Context(), io.Discard, 0, func(s *sample) error {
+	err := withSample(t.Context(), io.Discard, 0, 1, func(s *sample) error {
 		ids, err := s.seed(t.Context())
 		if err != nil {
 			return err
 		}
 		clients := map[string]*demoClient{}
 		for _, name := range demoUsers {
-			if clients[name], err = s.connect(t.Context(), name, ids[name]); err != nil {
+			if clients[name], err = s.connect(t.Context(), s.url, ids[name]); err != nil {
 				return err
 			}
 			defer clients[name].close()
@@ -101,7 +101,7 @@ func awaitUndo(t *testing.T, clients map[string]*demoClient) {
 	t.Helper()
 	for name, p := range clients {
 		eventually(t, name+" hears of the undo", func() bool {
-			_, messages, err := p.received(context.Background())
+			_, messages, err := p.received(context.Background(), "")
 			return err == nil && messages == 1
 		})
 	}

@@ -24,6 +24,7 @@ import (
 
 func newDemo() *cobra.Command {
 	var headless bool
+	var nodes int
 	port := cli.PortFlag(3000)
 	cmd := &cobra.Command{
 		Use:   "demo",
@@ -34,8 +35,13 @@ records in the console: each window shows at once the records that its user may 
 
 With --headless the demo runs as a script without a terminal: two clients connect as two
 users, the console creates records, and the demo prints what each client received. The
-exit code is 0 only if every client received exactly what it should.`,
+exit code is 0 only if every client received exactly what it should.
+
+With --nodes the sample runs on several nodes that share a PostgreSQL database: that at
+TOWER_DB, which must be empty, or a server that is installed on this machine. The windows are on different
+nodes, and the console shows the way of each record over them.`,
 		Example: `  tower demo
+  tower demo --nodes 3
   tower demo --headless`,
 		Args: cli.NoArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -46,7 +52,7 @@ exit code is 0 only if every client received exactly what it should.`,
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), cli.EndSignals...)
 			defer stop()
-			return withSample(ctx, cmd.OutOrStdout(), int(port), func(sample *sample) error {
+			return withSample(ctx, cmd.OutOrStdout(), int(port), nodes, func(sample *sample) error {
 				if headless {
 					return sample.runScript(ctx)
 				}
@@ -55,6 +61,7 @@ exit code is 0 only if every client received exactly what it should.`,
 		},
 	}
 	cmd.Flags().BoolVar(&headless, "headless", false, "run as a script without a terminal, and check what each client receives")
+	cmd.Flags().IntVar(&nodes, "nodes", 1, "number of processes that serve the sample, and share a database")
 	cmd.Flags().VarP(&port, "port", "p", "port to listen on; 0 for any free port")
 	return cmd
 }
@@ -63,6 +70,7 @@ exit code is 0 only if every client received exactly what it should.`,
 type sample struct {
 	app      *application
 	url      string
+	nodes    []string // the addresses of the nodes
 	out      io.Writer
 	progress *muteWriter
 }
@@ -91,7 +99,7 @@ func (p *muteWriter) mute() {
 
 // withSample writes, builds and serves the sample application, and calls fn. It stops the
 // application and removes its folder when fn returns.
-func withSample(ctx context.Context, out io.Writer, port int, fn func(*sample) error) (err error) {
+func withSample(ctx context.Context, out io.Writer, port, nodes int, fn func(*sample) error) (err error) {
 	folder, err := private.Temp("tower-demo-")
 	if err != nil {
 		return fmt.Errorf("create a folder for the sample: %w", err)
@@ -103,7 +111,18 @@ func withSample(ctx context.Context, out io.Writer, port int, fn func(*sample) e
 	}
 	fmt.Fprintf(out, "▸ sample application written to %s\n", app.Folder)
 	progress := &muteWriter{out: out}
-	supervisor := dev.New(dev.Options{Folder: app.Folder, Port: port, Output: progress, Color: cli.HasColor(out)})
+	options := dev.Options{Folder: app.Folder, Port: port, Env: "development", Nodes: nodes, Output: progress, Color: cli.HasColor(out)}
+	database, err := shareDatabase(ctx, &options)
+	if err != nil {
+		return err
+	}
+	if database != nil {
+		defer func() {
+			database.Stop()
+			err = errors.Join(err, os.RemoveAll(database.Folder))
+		}()
+	}
+	supervisor := dev.New(options)
 	if err := supervisor.Open(); err != nil {
 		return err
 	}
@@ -119,7 +138,20 @@ func withSample(ctx context.Context, out io.Writer, port int, fn func(*sample) e
 	case <-ctx.Done():
 		return cli.ExitCode(130)
 	}
-	return fn(&sample{app: app, url: supervisor.URL(), out: out, progress: progress})
+	for {
+		urls, changed := supervisor.Nodes()
+		if len(urls) == nodes {
+			return fn(&sample{app: app, url: supervisor.URL(), nodes: urls, out: out, progress: progress})
+		}
+		select {
+		case <-changed:
+		case err := <-ended:
+			ended <- err
+			return errors.New("the nodes have not started")
+		case <-ctx.Done():
+			return cli.ExitCode(130)
+		}
+	}
 }
 
 // writeSample writes the sample application into folder/board.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -17,18 +18,20 @@ import (
 // A demoClient is a WebSocket client of the sample application that is signed in as one of
 // its users and has its lists open.
 type demoClient struct {
+	user    string
+	title   string // the user, and the node
 	socket  *websocket.Conn
 	cursors map[uint64]string // "published" or "mine", by number
 	lastID  uint64
 }
 
-// connect signs in over HTTP, as a browser does, opens a socket and the cursors.
-func (s *sample) connect(ctx context.Context, name, id string) (*demoClient, error) {
+// connect signs in over HTTP at a node, as a browser does, opens a socket and the cursors.
+func (s *sample) connect(ctx context.Context, node, id string) (*demoClient, error) {
 	body, err := json.Marshal(map[string]string{"user": id})
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/session", bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, node+"/session", bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +45,7 @@ func (s *sample) connect(ctx context.Context, name, id string) (*demoClient, err
 		return nil, fmt.Errorf("sign in: %s", response.Status)
 	}
 	header := http.Header{"Cookie": {strings.Split(response.Header.Get("Set-Cookie"), ";")[0]}}
-	socket, _, err := websocket.DefaultDialer.DialContext(ctx, "ws"+strings.TrimPrefix(s.url, "http")+"/_tower/socket", header)
+	socket, _, err := websocket.DefaultDialer.DialContext(ctx, "ws"+strings.TrimPrefix(node, "http")+"/_tower/socket", header)
 	if err != nil {
 		return nil, err
 	}
@@ -117,11 +120,21 @@ func (c *demoClient) ask(ctx context.Context, req wire.Request) (answer wire.Ans
 	}
 }
 
-// received returns the effects on the client's lists since the previous call, sorted, and
-// the number of messages with a commit. The server sends the answer to any request after
-// the commits before it, so received waits for nothing else.
-func (c *demoClient) received(ctx context.Context) (effects []string, messages int, err error) {
-	_, commits, err := c.ask(ctx, wire.Request{Close: 1 << 52})
+// received returns the effects on the client's lists up to a position, and since the previous
+// call, sorted, and the number of messages with a commit. Another list that is opened from a position
+// is answered after all commits up to there, on whichever node, so received waits for nothing
+// else.
+func (c *demoClient) received(ctx context.Context, position string) (effects []string, messages int, err error) {
+	answer, commits, err := c.ask(ctx, wire.Request{Open: "posts.published", Limit: 1, Since: position})
+	if err != nil {
+		return nil, 0, err
+	}
+	if answer.Error != nil {
+		return nil, 0, errors.New(answer.Error.Message)
+	}
+	if _, _, err := c.ask(ctx, wire.Request{Close: answer.Cursor}); err != nil {
+		return nil, 0, err
+	}
 	for _, commit := range commits {
 		for number, delta := range commit.Cursors {
 			effects = appendEffects(effects, c.cursors[number], delta)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/towerkit/tower/internal/repl"
 	"github.com/towerkit/tower/internal/repl/control"
+	"github.com/towerkit/tower/internal/wire"
 )
 
 // A scriptStep is an input to the console and its expected effects on each client:
@@ -64,14 +65,19 @@ func (s *sample) runScript(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	clients := map[string]*demoClient{}
-	for _, name := range demoUsers {
-		c, err := s.connect(ctx, name, ids[name])
-		if err != nil {
-			return fmt.Errorf("connect as %s: %w", name, err)
+	var clients []*demoClient
+	for number, node := range s.nodes {
+		for _, name := range demoUsers {
+			c, err := s.connect(ctx, node, ids[name])
+			if err != nil {
+				return fmt.Errorf("connect as %s: %w", name, err)
+			}
+			defer c.close()
+			if c.user, c.title = name, name; len(s.nodes) > 1 {
+				c.title = fmt.Sprintf("%s on node %d", name, number+1)
+			}
+			clients = append(clients, c)
 		}
-		defer c.close()
-		clients[name] = c
 	}
 	names := strings.NewReplacer("$ADA", ids["Ada"], "$BOB", ids["Bob"])
 	right := true
@@ -92,7 +98,7 @@ func (s *sample) runScript(ctx context.Context) error {
 
 // runStep evaluates one step in a new console. It returns false if a client received
 // anything else than expected.
-func (s *sample) runStep(ctx context.Context, step scriptStep, names *strings.Replacer, clients map[string]*demoClient) (bool, error) {
+func (s *sample) runStep(ctx context.Context, step scriptStep, names *strings.Replacer, clients []*demoClient) (bool, error) {
 	answer, failed := s.evaluate(ctx, names.Replace(step.input))
 	right := true
 	if step.wantError != "" {
@@ -101,20 +107,34 @@ func (s *sample) runStep(ctx context.Context, step scriptStep, names *strings.Re
 	} else if failed {
 		return false, fmt.Errorf("the console printed: %s", answer)
 	}
-	for _, name := range demoUsers {
-		got, messages, err := clients[name].received(ctx)
+	position, err := s.position(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, c := range clients {
+		got, messages, err := c.received(ctx, position)
 		if err != nil {
-			return false, fmt.Errorf("receive as %s: %w", name, err)
+			return false, fmt.Errorf("receive as %s: %w", c.title, err)
 		}
-		want := step.want[name]
+		want := step.want[c.user]
 		ok := slices.Equal(got, want) && messages == min(1, len(want))
 		right = right && ok
-		fmt.Fprintf(s.out, "  %s %s: %s\n", mark(ok), name, listEffects(got))
+		fmt.Fprintf(s.out, "  %s %s: %s\n", mark(ok), c.title, listEffects(got))
 		if !ok {
 			fmt.Fprintf(s.out, "      in %d messages; want, in one message: %s\n", messages, listEffects(want))
 		}
 	}
 	return right, nil
+}
+
+// position returns the newest commit of the application.
+func (s *sample) position(ctx context.Context) (string, error) {
+	client, err := s.app.Attach(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer client.Close()
+	return wire.Position(client.Hello().Epoch, client.Hello().Seq), nil
 }
 
 func mark(ok bool) string {

@@ -91,7 +91,7 @@ func runFake() {
 		return
 	}
 	// Only one process may have the store open.
-	store, err := os.OpenFile("store", os.O_RDWR|os.O_CREATE, 0o644)
+	store, err := os.OpenFile("store"+filepath.Base(os.Getenv("TOWER_REPLICA")), os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		panic(err)
 	}
@@ -163,6 +163,9 @@ func fakeHandler(number, source string, sockets context.Context, open *sync.Wait
 			return
 		}
 		fmt.Fprint(w, number)
+	})
+	mux.HandleFunc("GET /replica", func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "%s %s %s", number, filepath.Base(os.Getenv("TOWER_REPLICA")), os.Getenv("TOWER_CONSOLE"))
 	})
 	mux.HandleFunc("GET /pid", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, os.Getpid()) })
 	mux.HandleFunc("GET /die", func(http.ResponseWriter, *http.Request) { die() })

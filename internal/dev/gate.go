@@ -5,12 +5,14 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
 
 // A target is a process that answers requests.
 type target struct {
+	addr      string
 	transport *http.Transport
 	pending   map[*pass]bool // requests that were sent to it and that it has not begun to answer
 }
@@ -26,7 +28,7 @@ type pass struct {
 // the application is closing.
 func newTarget(addr string) *target {
 	var dialer net.Dialer
-	return &target{pending: map[*pass]bool{}, transport: &http.Transport{
+	return &target{addr: addr, pending: map[*pass]bool{}, transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return dialer.DialContext(ctx, "tcp", addr)
 		},
@@ -41,11 +43,12 @@ var (
 	errWaitTimeout = errors.New("the application did not start in time")
 )
 
-// A gate lets requests through to the current target, and makes them wait while there is
-// none. It may be used concurrently.
+// A gate lets requests through to the current targets, one after another, and makes them wait
+// while there is none. It may be used concurrently.
 type gate struct {
 	mu      sync.Mutex
-	target  *target
+	targets []*target
+	next    int           // for the next request
 	shut    bool          // no target will come: refuse requests
 	changed chan struct{} // closed and replaced when waiters must check again
 }
@@ -64,22 +67,44 @@ func (g *gate) wake() {
 	g.changed = make(chan struct{})
 }
 
-// open lets requests through to t.
-func (g *gate) open(t *target) { g.change(func() { g.target, g.shut = t, false }) }
+// open lets requests through to t alone.
+func (g *gate) open(t *target) { g.change(func() { g.targets, g.shut = []*target{t}, false }) }
 
 // hold makes requests wait.
-func (g *gate) hold() { g.change(func() { g.target, g.shut = nil, false }) }
+func (g *gate) hold() { g.change(func() { g.targets, g.shut = nil, false }) }
 
 // refuse makes requests fail with errNotRunning.
-func (g *gate) refuse() { g.change(func() { g.target, g.shut = nil, true }) }
+func (g *gate) refuse() { g.change(func() { g.targets, g.shut = nil, true }) }
 
-// enter waits for a target, and lets one request through. The caller must call leave when the
+// add lets requests through to t as well.
+func (g *gate) add(t *target) { g.change(func() { g.targets = append(g.targets, t) }) }
+
+// remove lets no more requests through to t. They wait if there is no other target.
+func (g *gate) remove(t *target) {
+	g.change(func() { g.targets = slices.DeleteFunc(g.targets, func(other *target) bool { return other == t }) })
+}
+
+// pick returns the target for the next request: the first one if it must always be the same.
+// The caller holds the lock.
+func (g *gate) pick(same bool) *target {
+	if len(g.targets) == 0 {
+		return nil
+	}
+	if same {
+		return g.targets[0]
+	}
+	g.next++
+	return g.targets[g.next%len(g.targets)]
+}
+
+// enter waits for a target, and lets one request through: to the first one if all such requests
+// must come to the same. The caller must call leave when the
 // target has begun to answer, or failed to. The error is errNotRunning if the gate refuses requests,
 // errWaitTimeout when expired fires, or ctx.Err().
-func (g *gate) enter(ctx context.Context, expired <-chan time.Time) (*pass, error) {
+func (g *gate) enter(ctx context.Context, same bool, expired <-chan time.Time) (*pass, error) {
 	for {
 		g.mu.Lock()
-		t, shut, changed := g.target, g.shut, g.changed
+		t, shut, changed := g.pick(same), g.shut, g.changed
 		p := &pass{target: t, since: time.Now()}
 		if t != nil {
 			t.pending[p] = true
@@ -106,7 +131,7 @@ func (g *gate) leave(p *pass) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(p.target.pending, p)
-	if g.target != p.target {
+	if !slices.Contains(g.targets, p.target) {
 		g.wake()
 	}
 }
@@ -125,9 +150,9 @@ func (g *gate) drain(t *target, bound time.Duration) {
 	})
 }
 
-// waitReplaced waits until t is no longer the current target, but not longer than bound.
+// waitReplaced waits until t is no longer a current target, but not longer than bound.
 func (g *gate) waitReplaced(ctx context.Context, t *target, bound time.Duration) {
-	g.wait(ctx, bound, func() bool { return g.target != t })
+	g.wait(ctx, bound, func() bool { return !slices.Contains(g.targets, t) })
 }
 
 // wait waits until done returns true, but not longer than bound. It calls done with the

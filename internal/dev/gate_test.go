@@ -14,7 +14,7 @@ func TestDrainWaitsForWhatTheTargetMayNotHaveReceived(t *testing.T) {
 		g, target := newGate(), newTarget("")
 		g.open(target)
 		enter := func() *pass {
-			p, err := g.enter(t.Context(), nil)
+			p, err := g.enter(t.Context(), false, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -117,7 +117,7 @@ func (s *Supervisor) restartLastGood(ctx context.Context) {
 }
 
 func (s *Supervisor) start(ctx context.Context, p program) outcome {
-	l := s.options.launch(p, s.terminal, "TOWER_SERVER_URL="+s.url)
+	l := s.options.launch(p, s.nodeOutput(1), s.nodeEnviron(1)...)
 	l.working = s.terminal.printDetail
 	c, err := start(ctx, l)
 	return outcome{child: c, err: err}

@@ -170,6 +170,9 @@ func (s *Supervisor) openGate(ctx context.Context, fresh bool) {
 		s.events.setOK(now.build)
 	}
 	s.gate.open(s.target)
+	if s.nodes != nil {
+		s.nodes.set(now)
+	}
 	if fresh && !s.options.production() && s.options.Served != nil {
 		s.jobs.Go(func() { s.callServed(ctx) })
 	}
@@ -265,7 +268,7 @@ func (s *Supervisor) handleFailure(ctx context.Context, f *Failure, fresh bool) 
 
 // handleExit restarts the application after the current process has exited on its own.
 func (s *Supervisor) handleExit(ctx context.Context) {
-	s.gate.hold()
+	s.gate.remove(s.target)
 	how := "it exited: " + s.current.cmd.ProcessState.String()
 	s.terminal.printFailure(s.current.exitFailure(how))
 	if time.Since(s.current.started) > steadyTime {

@@ -23,6 +23,7 @@ type Options struct {
 	Color   bool      // use colors in Output
 	Quiet   bool      // the application logs no line for each request
 	Open    bool      // open a browser when the application first serves
+	Nodes   int       // processes that serve the application, which then needs TOWER_DB in Environ; default: one
 
 	// Served is called outside production when a new build serves, to generate files
 	// from the running application. The supervisor prints the note, if it is not
@@ -48,6 +49,7 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Environ == nil {
 		o.Environ = os.Environ()
 	}
+	o.Nodes = max(o.Nodes, 1)
 	if net.ParseIP(o.Host) == nil && o.Host != "localhost" { // it is served as this host as well
 		hosts := strings.Trim(o.variable("TOWER_HOSTS")+","+o.Host, ",")
 		o.Environ = append(o.Environ[:len(o.Environ):len(o.Environ)], "TOWER_HOSTS="+hosts)

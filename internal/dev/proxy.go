@@ -136,7 +136,7 @@ func (p *proxy) RoundTrip(request *http.Request) (*http.Response, error) {
 	defer expired.Stop()
 	again := isSafe(request)
 	for {
-		pass, err := p.gate.enter(request.Context(), expired.C)
+		pass, err := p.gate.enter(request.Context(), isLinked(request), expired.C)
 		if err != nil {
 			return nil, err
 		}
@@ -167,6 +167,16 @@ func (p *proxy) RoundTrip(request *http.Request) (*http.Response, error) {
 		default:
 		}
 	}
+}
+
+// isLinked reports whether a request is one of several that belong to one connection of a
+// client, which one node has.
+func isLinked(r *http.Request) bool {
+	switch r.URL.Path {
+	case "/_tower/stream", "/_tower/poll", "/_tower/send":
+		return true
+	}
+	return false
 }
 
 func isSafe(r *http.Request) bool {

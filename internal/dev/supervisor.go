@@ -30,6 +30,7 @@ type Supervisor struct {
 	gate        *gate
 	events      *events
 	scripts     *scripts
+	nodes       *nodes // nil: there is one
 	bundler     *bundler
 	compile     func(ctx context.Context, out string) error
 
@@ -113,6 +114,17 @@ func (s *Supervisor) Open() error {
 // URL returns the address of the application. It may be called after Open.
 func (s *Supervisor) URL() string { return s.url }
 
+// Nodes returns the addresses of the nodes that serve the newest build, which only this machine
+// can reach, and a channel that is closed when they change.
+func (s *Supervisor) Nodes() (urls []string, changed <-chan struct{}) {
+	s.gate.mu.Lock()
+	defer s.gate.mu.Unlock()
+	for _, t := range s.gate.targets {
+		urls = append(urls, "http://"+t.addr)
+	}
+	return urls, s.gate.changed
+}
+
 // Serving returns a channel that is closed when the application first serves.
 func (s *Supervisor) Serving() <-chan struct{} { return s.serving }
 
@@ -138,9 +150,14 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		s.jobs.Go(func() { w.run(ctx) })
 	}
 	server := s.serve()
+	var others sync.WaitGroup
+	if s.options.Nodes > 1 {
+		s.nodes = newNodes(s, s.options.Nodes)
+		others.Go(func() { s.nodes.run(ctx) })
+	}
 	err := s.loop(ctx, changes)
 	cancel()
-	s.shutDown(server)
+	s.shutDown(server, &others)
 	return err
 }
 
@@ -173,7 +190,7 @@ func (s *Supervisor) serve() *http.Server {
 }
 
 // shutDown ends all goroutines and processes of Run, and undoes Open.
-func (s *Supervisor) shutDown(server *http.Server) {
+func (s *Supervisor) shutDown(server *http.Server, others *sync.WaitGroup) {
 	s.building.abort()
 	s.bundling.abort()
 	s.restart.abort()
@@ -188,6 +205,7 @@ func (s *Supervisor) shutDown(server *http.Server) {
 		notice.Stop()
 		s.clearCurrent()
 	}
+	others.Wait()
 	ctx, cancel := context.WithTimeout(s.killCtx, time.Second)
 	defer cancel()
 	if server.Shutdown(ctx) != nil {

@@ -48,6 +48,11 @@ func serveReady(t *testing.T, source string) *testSite {
 
 func serveFakeIn(t *testing.T, env, source string) *testSite {
 	t.Helper()
+	return serveNodes(t, env, source, 1)
+}
+
+func serveNodes(t *testing.T, env, source string, nodes int) *testSite {
+	t.Helper()
 	folder, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +62,7 @@ func serveFakeIn(t *testing.T, env, source string) *testSite {
 	s.write("views/home.html", "home")
 	// With the race detector a process sleeps for a second before it exits.
 	environ := append(os.Environ(), "GORACE=atexit_sleep_ms=0")
-	s.Supervisor = New(Options{Folder: folder, Env: env, Output: s.output, Environ: environ})
+	s.Supervisor = New(Options{Folder: folder, Env: env, Nodes: nodes, Output: s.output, Environ: environ})
 	s.compile = fakeBuild(folder)
 	if err := s.Open(); err != nil {
 		t.Fatal(err)

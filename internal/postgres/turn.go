@@ -9,7 +9,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/towerkit/tower/internal/postgres/tables"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -34,11 +33,8 @@ func (l *Log) Tail(ctx context.Context, seq uint64) (tail []store.Entry, err err
 		b := &pgx.Batch{}
 		b.Queue(reach)
 		b.Queue(tailFrom, seq, tailCommits)
-		b.Queue(tables.Waiting)
 		results := conn.SendBatch(ctx, b)
-		if tail, err = readTail(results, seq, tailBytes); err == nil {
-			err = results.QueryRow().Scan(&l.foreign)
-		}
+		tail, err = readTail(results, seq, tailBytes)
 		return errors.Join(err, results.Close())
 	})
 	if err != nil {
@@ -85,7 +81,6 @@ func readTail(results pgx.BatchResults, seq uint64, budget int) (tail []store.En
 type turn struct {
 	log   *Log
 	conn  *pgx.Conn
-	inbox *tables.Inbox
 	ended bool
 }
 
@@ -99,7 +94,6 @@ func (l *Log) Turn(ctx context.Context, seq uint64) (_ store.Turn, tail []store.
 		b.Queue(lock)
 		b.Queue(reach)
 		b.Queue(tailFrom, seq, wholeTail)
-		b.Queue(tables.Foreign)
 		results := conn.SendBatch(ctx, b)
 		tail, err = nil, nil
 		for range 3 {
@@ -109,9 +103,6 @@ func (l *Log) Turn(ctx context.Context, seq uint64) (_ store.Turn, tail []store.
 		}
 		if err == nil {
 			tail, err = readTail(results, seq, wholeTail)
-		}
-		if err == nil {
-			t.inbox, err = l.readInbox(results)
 		}
 		t.conn = conn
 		return errors.Join(err, results.Close())
@@ -126,20 +117,11 @@ func (l *Log) Turn(ctx context.Context, seq uint64) (_ store.Turn, tail []store.
 	return t, tail, nil
 }
 
-// readInbox reads what other programs have written.
-func (l *Log) readInbox(results pgx.BatchResults) (*tables.Inbox, error) {
-	rows, err := results.Query()
-	if err != nil {
-		return nil, err
-	}
-	return l.tables.ReadForeign(rows)
-}
-
 // Foreign returns what other programs have written.
-func (t *turn) Foreign() []store.Foreign { return t.inbox.All }
+func (t *turn) Foreign() []store.Foreign { return nil }
 
 // Foreign reports whether other programs have written something.
-func (l *Log) Foreign() bool { return l.foreign }
+func (l *Log) Foreign() bool { return false }
 
 // End ends the turn without an append.
 func (t *turn) End() {
@@ -205,7 +187,6 @@ func (t *turn) queue(b *pgx.Batch, commits []store.Appended, calls []store.Call)
 		}
 		queueCommits(b, commits)
 	}
-	t.inbox.Adopt(b, commits)
 	queueCalls(b, commits, calls)
 	if len(commits) > 0 {
 		b.Queue(tell, t.log.node)

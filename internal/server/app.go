@@ -98,6 +98,7 @@ type Config struct {
 	Environ  *environ.Environment
 	Settings []settings.Setting // what the application's own settings are
 	Console  bool               // consoles can attach
+	ForNodes bool               // only those of other nodes
 	Address  string             // where other nodes reach this one, see nodes.Options
 
 	MetricsToken string // with which the metrics and the reasons of the health are read; "": nobody reads them

@@ -6,6 +6,7 @@ import (
 	"embed"
 
 	"github.com/towerkit/tower"
+	_ "github.com/towerkit/tower/postgres" // TOWER_DB may be a database that several nodes share
 
 	"github.com/towerkit/tower/scaffolds/demo/models"
 )

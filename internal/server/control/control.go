@@ -47,14 +47,27 @@ func Open(a *server.App) (io.Closer, error) {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	c := &Server{app: a, listener: listener, clients: map[net.Conn]struct{}{}}
-	if g := a.Nodes(); g != nil {
-		if err := g.Listen(map[string]nodes.Handler{aboutConsole: c.serveNode}); err != nil {
-			_ = listener.Close() // err says what is wrong
-			return nil, err
-		}
+	if err := c.serveNodes(); err != nil {
+		_ = listener.Close() // err says what is wrong
+		return nil, err
 	}
 	c.running.Go(c.accept)
 	return c, nil
+}
+
+// OpenForNodes lets consoles that are attached to other nodes see this one. None can attach to
+// it.
+func OpenForNodes(a *server.App) (io.Closer, error) {
+	c := &Server{app: a}
+	return c, c.serveNodes()
+}
+
+// serveNodes serves what the consoles of other nodes ask for.
+func (c *Server) serveNodes() error {
+	if g := c.app.Nodes(); g != nil {
+		return g.Listen(map[string]nodes.Handler{aboutConsole: c.serveNode})
+	}
+	return nil
 }
 
 // SocketPath returns the path of the socket at which the application in a folder serves
@@ -95,7 +108,10 @@ func (c *Server) accept() {
 func (c *Server) Close() error {
 	c.mu.Lock()
 	c.closed = true
-	err := c.listener.Close() // removes the socket
+	var err error
+	if c.listener != nil {
+		err = c.listener.Close() // removes the socket
+	}
 	for conn := range c.clients {
 		_ = conn.Close()
 	}
