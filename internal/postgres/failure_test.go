@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/towerkit/tower/internal/store/storetest"
 	"github.com/towerkit/tower/internal/systemtest/netcut"
 	"github.com/towerkit/tower/internal/systemtest/pgtest"
@@ -75,7 +77,9 @@ func (c *cluster) work(fn func()) {
 			w.Work(ctx, fmt.Sprint("w", i), c.seed+uint64(i), 3, func(d storetest.Deed) { c.report(i, d) })
 		})
 	}
-	c.goesOn(0, 1, 2)
+	for i := range c.workers {
+		c.goesOn(i)
+	}
 	fn()
 	cancel()
 	all.Wait()
@@ -141,6 +145,7 @@ var points = []point{
 
 // TestTheNetworkFails breaks and halts the network of one store at each point of a turn.
 func TestTheNetworkFails(t *testing.T) {
+	t.Parallel() // it waits, more than it works
 	harms := []struct {
 		name string
 		do   func(*netcut.Proxy)
@@ -169,6 +174,7 @@ func TestTheNetworkFails(t *testing.T) {
 // TestTheNetworkIsSilentInARow halts it where no timeout of the server counts: the server has
 // one half of a statement, and the lock.
 func TestTheNetworkIsSilentInARow(t *testing.T) {
+	t.Parallel() // it waits, more than it works
 	c := newCluster(t, pgtest.Shared(t), 3)
 	c.work(func() {
 		net := c.nets[0]
@@ -184,11 +190,115 @@ func harmed(t *testing.T) int {
 	t.Helper()
 	text := os.Getenv("TOWER_TEST_KILLS")
 	if text == "" {
-		return 8
+		return 5
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// sql connects as another program does.
+func (c *cluster) sql() *pgx.Conn {
+	c.t.Helper()
+	conn, err := pgx.Connect(context.Background(), c.address)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(func() { _ = conn.Close(context.Background()) }) // it may have been ended
+	return conn
+}
+
+func (c *cluster) exec(conn *pgx.Conn, statements ...string) {
+	c.t.Helper()
+	for _, s := range statements {
+		if _, err := conn.Exec(context.Background(), s); err != nil {
+			c.t.Errorf("%s: %v", s, err)
+		}
+	}
+}
+
+// TestAnotherProgramHoldsTheTurn locks the row of the turn, and says nothing more.
+func TestAnotherProgramHoldsTheTurn(t *testing.T) {
+	t.Parallel() // it waits, more than it works
+	c := newCluster(t, pgtest.Shared(t), 3)
+	c.work(func() {
+		for _, lock := range []string{"SELECT FROM tower.turn FOR UPDATE", "LOCK TABLE tower.turn", "LOCK TABLE tower.turn IN SHARE MODE"} {
+			conn := c.sql()
+			c.exec(conn, "BEGIN", lock)
+			t.Logf("%s: the stores went on after %v", lock, c.goesOn(0, 1, 2))
+			_ = conn.Close(context.Background())
+		}
+	})
+}
+
+// TestAnotherProgramHoldsARow locks a record that some transactions change. Those fail, and
+// the others go on.
+func TestAnotherProgramHoldsARow(t *testing.T) {
+	t.Parallel() // it waits, more than it works
+	c := newCluster(t, pgtest.Shared(t), 3)
+	c.work(func() {
+		conn := c.sql()
+		c.exec(conn, "BEGIN", "SELECT FROM accounts WHERE owner = 'hot' FOR UPDATE")
+		t.Logf("the stores went on after %v", c.goesOn(0, 1, 2))
+		c.exec(conn, "ROLLBACK")
+		c.goesOn(0, 1, 2)
+	})
+}
+
+// TestTheServerEndsConnections ends those of all stores, again and again.
+func TestTheServerEndsConnections(t *testing.T) {
+	t.Parallel() // it waits, more than it works
+	c := newCluster(t, pgtest.Shared(t), 3)
+	c.work(func() {
+		conn := c.sql()
+		for range 2 * harmed(t) {
+			c.exec(conn, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+			c.goesOn(rand.IntN(3))
+		}
+		c.goesOn(0, 1, 2)
+	})
+}
+
+// TestTheServerIsAway stops the server in three ways, and starts it again.
+func TestTheServerIsAway(t *testing.T) {
+	t.Parallel() // it waits, more than it works
+	server := pgtest.Start(t)
+	c := newCluster(t, server, 3)
+	c.work(func() {
+		for i := range harmed(t) / 2 {
+			[]func(){server.Stop, server.Kill, server.Crash}[i%3]()
+			server.Restart(t)
+			c.goesOn(0, 1, 2)
+		}
+	})
+}
+
+// TestAStandbyIsAway acknowledges nothing that a standby should have and does not.
+func TestAStandbyIsAway(t *testing.T) {
+	t.Parallel() // it waits, more than it works
+	server := pgtest.Start(t)
+	c := newCluster(t, server, 1)
+	c.work(func() {
+		conn := c.sql()
+		c.exec(conn, "ALTER SYSTEM SET synchronous_standby_names = 'missing'", "SELECT pg_reload_conf()")
+		process.Until(t, "a commit waits for the standby", func() bool {
+			var waits bool
+			err := conn.QueryRow(context.Background(), "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'SyncRep'").Scan(&waits)
+			return err == nil && waits
+		})
+		c.mu.Lock()
+		before := c.done[0]
+		c.mu.Unlock()
+		time.Sleep(12 * time.Second) // longer than a statement may take
+		c.mu.Lock()
+		after := c.done[0]
+		c.mu.Unlock()
+		if after > before {
+			t.Errorf("%d transactions were acknowledged, and the standby does not have them", after-before)
+		}
+		c.exec(conn, "SET synchronous_commit = local", "ALTER SYSTEM RESET synchronous_standby_names", "SELECT pg_reload_conf()")
+		c.goesOn(0)
+	})
 }

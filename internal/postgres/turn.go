@@ -18,9 +18,11 @@ const (
 	// its turn, and one that waits for a row of somebody else's lets the others go first.
 	settings = `SELECT set_config('tower.writer', 'on', true), set_config('lock_timeout', '2s', true),
 		set_config('idle_in_transaction_session_timeout', '2s', true), set_config('statement_timeout', '10s', true)`
-	lock     = "SELECT FROM tower.turn WHERE one = 1 FOR UPDATE"
-	reach    = "SELECT coalesce(min(seq), 1), coalesce(max(seq), 0) FROM tower.commits"
-	tailFrom = "SELECT seq, tag, data, key, call FROM tower.commits WHERE seq > $1 ORDER BY seq LIMIT $2"
+	lock = "SELECT FROM tower.turn WHERE one = 1 FOR UPDATE"
+	// Everybody waits for who has the turn and waits for a row.
+	rowTimeout = "SET LOCAL lock_timeout = '500ms'"
+	reach      = "SELECT coalesce(min(seq), 1), coalesce(max(seq), 0) FROM tower.commits"
+	tailFrom   = "SELECT seq, tag, data, key, call FROM tower.commits WHERE seq > $1 ORDER BY seq LIMIT $2"
 
 	tailCommits = 1000    // most commits that Tail returns
 	tailBytes   = 8 << 20 // about most bytes
@@ -92,11 +94,12 @@ func (l *Log) Turn(ctx context.Context, seq uint64) (_ store.Turn, tail []store.
 		b.Queue(beginTurn)
 		b.Queue(settings)
 		b.Queue(lock)
+		b.Queue(rowTimeout)
 		b.Queue(reach)
 		b.Queue(tailFrom, seq, wholeTail)
 		results := conn.SendBatch(ctx, b)
 		tail, err = nil, nil
-		for range 3 {
+		for range 4 {
 			if _, err = results.Exec(); err != nil {
 				break
 			}
@@ -172,6 +175,9 @@ func (t *turn) Append(ctx context.Context, commits []store.Appended, calls []sto
 		// The server has refused a statement, or has received none: there is no commit.
 		if t.conn.IsClosed() {
 			return errors.Join(store.ErrMoved, err)
+		}
+		if code(err) == lockNotAvailable {
+			return errors.Join(store.ErrHeld, err)
 		}
 		return moved(err)
 	default:

@@ -26,6 +26,9 @@ var (
 	ErrNoCommit = errors.New("there is no such commit")
 	// ErrAway reports that nothing was committed, because the log could not be reached.
 	ErrAway = errors.New("the log that the nodes share cannot be reached")
+	// ErrHeld reports that nothing was committed, because another program has locked a record
+	// that the transaction writes, and does not end its own.
+	ErrHeld = errors.New("another program has locked the record")
 )
 
 // A Log is one history of commits that several stores share: numbered 1, 2, 3, … without
@@ -74,7 +77,8 @@ type Turn interface {
 	// Append makes commits durable, all or none, and ends the turn. calls are calls that took
 	// effect before, with their answers. It keeps no bytes of either. If the turn was lost, it
 	// returns an error: [ErrMoved] if the store should try again, [ErrUnknown] if the commits
-	// may have been appended nevertheless.
+	// may have been appended nevertheless. Another error, such as [ErrHeld], means that the log
+	// does not take these commits: the store tries them one by one.
 	Append(ctx context.Context, commits []Appended, calls []Call) error
 	// End ends a turn without an append. It does nothing after Append.
 	End()
@@ -135,12 +139,26 @@ func (s *Store) writeShared(g *group) error {
 			if !s.await(g, err) {
 				return err
 			}
+		case !errors.Is(err, ErrMoved) && len(g.all) > 1:
+			return s.writeApart(g)
 		case !errors.Is(err, ErrMoved) || turns == maxTurns:
 			return err
 		default:
 			turns++
 		}
 	}
+}
+
+// writeApart writes the transactions of a group one by one: one that the log does not take
+// fails alone.
+func (s *Store) writeApart(g *group) error {
+	all := g.all
+	g.all, g.answers, g.apart = nil, nil, true
+	for _, p := range all {
+		one := &group{all: []*pending{p}, apart: true}
+		one.answer(s.writeShared(one))
+	}
+	return s.writeShared(g) // the answers of calls
 }
 
 // await waits a moment for a log that cannot be reached, and refuses the transactions that

@@ -133,6 +133,7 @@ type group struct {
 	all     []*pending
 	answers []answer // of all, in order; when writing fails, only the errors in them are valid
 	calls   map[string]waitingAnswer
+	apart   bool       // no transaction joins it
 	sent    []Appended // to a shared log, of which it is not known whether it has them
 }
 
@@ -149,7 +150,7 @@ func (s *Store) writeGroup(all ...*pending) {
 	} else {
 		err = s.writeShared(g)
 	}
-	if errors.Is(err, ErrAway) {
+	if errors.Is(err, ErrAway) || errors.Is(err, ErrUnknown) {
 		s.answers.keep(g.calls)
 	} else {
 		s.answers.drop(g.calls)
@@ -185,7 +186,7 @@ func (s *Store) writeFile(g *group) error {
 
 // gather adds waiting transactions to the group.
 func (s *Store) gather(g *group) {
-	for len(g.all) < maxGroup {
+	for !g.apart && len(g.all) < maxGroup {
 		select {
 		case p := <-s.queue:
 			g.all = append(g.all, p)

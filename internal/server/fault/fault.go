@@ -123,6 +123,8 @@ func As(err error) *Error {
 		return &Error{Code: Conflict, Message: store.ErrOtherRequest.Error(), Err: err}
 	case errors.Is(err, store.ErrConflict):
 		return &Error{Code: Conflict, Message: "another change to the same records came first; try again", Err: err}
+	case errors.Is(err, store.ErrHeld):
+		return &Error{Code: Conflict, Message: "another program has locked the same records; try again", Err: err}
 	case errors.Is(err, store.ErrExpired):
 		return &Error{Code: Expired, Message: "the log does not reach back that far", Err: err}
 	case errors.Is(err, cursor.ErrBehind), errors.Is(err, cursor.ErrClosed):

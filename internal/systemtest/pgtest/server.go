@@ -200,6 +200,9 @@ func (s *Server) ready(port int) error {
 // Stop shuts the server down: connections break, and what was committed is written.
 func (s *Server) Stop() { s.end(syscall.SIGINT) }
 
+// Crash shuts the server down at once: it recovers when it is started again.
+func (s *Server) Crash() { s.end(syscall.SIGQUIT) }
+
 // Kill kills the server with SIGKILL. Its own processes end when they notice that.
 func (s *Server) Kill() { s.end(syscall.SIGKILL) }
 
