@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/towerkit/tower/internal/postgres/tables"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -35,8 +36,11 @@ func (l *Log) Tail(ctx context.Context, seq uint64) (tail []store.Entry, err err
 		b := &pgx.Batch{}
 		b.Queue(reach)
 		b.Queue(tailFrom, seq, tailCommits)
+		b.Queue(tables.Waiting)
 		results := conn.SendBatch(ctx, b)
-		tail, err = readTail(results, seq, tailBytes)
+		if tail, err = readTail(results, seq, tailBytes); err == nil {
+			err = results.QueryRow().Scan(&l.foreign)
+		}
 		return errors.Join(err, results.Close())
 	})
 	if err != nil {
@@ -83,6 +87,7 @@ func readTail(results pgx.BatchResults, seq uint64, budget int) (tail []store.En
 type turn struct {
 	log   *Log
 	conn  *pgx.Conn
+	inbox *tables.Inbox
 	ended bool
 }
 
@@ -97,6 +102,7 @@ func (l *Log) Turn(ctx context.Context, seq uint64) (_ store.Turn, tail []store.
 		b.Queue(rowTimeout)
 		b.Queue(reach)
 		b.Queue(tailFrom, seq, wholeTail)
+		b.Queue(tables.Foreign)
 		results := conn.SendBatch(ctx, b)
 		tail, err = nil, nil
 		for range 4 {
@@ -106,6 +112,9 @@ func (l *Log) Turn(ctx context.Context, seq uint64) (_ store.Turn, tail []store.
 		}
 		if err == nil {
 			tail, err = readTail(results, seq, wholeTail)
+		}
+		if err == nil {
+			t.inbox, err = l.readInbox(results)
 		}
 		t.conn = conn
 		return errors.Join(err, results.Close())
@@ -120,11 +129,20 @@ func (l *Log) Turn(ctx context.Context, seq uint64) (_ store.Turn, tail []store.
 	return t, tail, nil
 }
 
+// readInbox reads what other programs have written.
+func (l *Log) readInbox(results pgx.BatchResults) (*tables.Inbox, error) {
+	rows, err := results.Query()
+	if err != nil {
+		return nil, err
+	}
+	return l.tables.ReadForeign(rows)
+}
+
 // Foreign returns what other programs have written.
-func (t *turn) Foreign() []store.Foreign { return nil }
+func (t *turn) Foreign() []store.Foreign { return t.inbox.All }
 
 // Foreign reports whether other programs have written something.
-func (l *Log) Foreign() bool { return false }
+func (l *Log) Foreign() bool { return l.foreign }
 
 // End ends the turn without an append.
 func (t *turn) End() {
@@ -193,6 +211,7 @@ func (t *turn) queue(b *pgx.Batch, commits []store.Appended, calls []store.Call)
 		}
 		queueCommits(b, commits)
 	}
+	t.inbox.Adopt(b, commits)
 	queueCalls(b, commits, calls)
 	if len(commits) > 0 {
 		b.Queue(tell, t.log.node)

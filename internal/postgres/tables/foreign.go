@@ -1,0 +1,233 @@
+package tables
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/store"
+)
+
+// Waiting reports, in SQL, whether other programs have written what has no number.
+const Waiting = "SELECT EXISTS (SELECT FROM tower.inbox)"
+
+// maxForeign is about how many records of other programs one turn takes. A transaction is
+// taken whole.
+const maxForeign = 10_000
+
+// Foreign reads what other programs have written, in an order in which it may have happened:
+// rows conflict under locks that are held until the end of a transaction, so the last write of
+// each says which comes first.
+var Foreign = fmt.Sprintf(`WITH each AS (SELECT xid, max(n) AS last, count(*) AS records FROM tower.inbox GROUP BY xid),
+	first AS (SELECT xid, last, sum(records) OVER (ORDER BY last) - records AS before FROM each)
+	SELECT i.xid::text, i.model, i.id, i.fresh::text FROM first s JOIN tower.inbox i USING (xid) WHERE s.before < %d ORDER BY s.last, i.n`, maxForeign)
+
+// A Inbox is what other programs have written, as a turn found it.
+type Inbox struct {
+	All  []store.Foreign
+	xids []string
+}
+
+// ReadForeign reads the answer to [Foreign].
+func (s *Set) ReadForeign(rows pgx.Rows) (*Inbox, error) {
+	in := &Inbox{}
+	var xid, name, id string
+	var fresh *string
+	_, err := pgx.ForEachRow(rows, []any{&xid, &name, &id, &fresh}, func() error {
+		t := s.Named(name)
+		if t == nil {
+			return fmt.Errorf("another program has written to the table %s, whose model this build does not have", name)
+		}
+		if len(in.xids) == 0 || in.xids[len(in.xids)-1] != xid {
+			in.xids, in.All = append(in.xids, xid), append(in.All, nil)
+		}
+		last := &in.All[len(in.All)-1]
+		*last = append(*last, t.foreign(record.ID(id), fresh))
+		return nil
+	})
+	return in, err
+}
+
+// Adopt queues the statements that take what the inbox has out of the database's, and that fail
+// if another program has written a record of the commits since. It comes after [Set.Write].
+func (in *Inbox) Adopt(batch *pgx.Batch, commits []store.Appended) {
+	if len(in.xids) > 0 {
+		batch.Queue("DELETE FROM tower.inbox WHERE xid = ANY($1::text[]::xid8[])", in.xids)
+	}
+	var names, ids []string
+	for i := range commits {
+		for _, c := range commits[i].Changes {
+			names, ids = append(names, snake(c.Model.Name)), append(ids, string(c.ID))
+		}
+	}
+	if len(ids) > 0 {
+		batch.Queue("SELECT tower.guard($1::text[], $2::text[])", names, ids)
+	}
+}
+
+// foreign returns a record as another program has left its row.
+func (t *Table) foreign(id record.ID, fresh *string) store.ForeignRecord {
+	r := store.ForeignRecord{Model: t.Model.Name, ID: id}
+	r.Image = func(_ *record.Model, before *record.Image) (*record.Image, error) {
+		if fresh == nil {
+			return nil, nil
+		}
+		return t.image(id, []byte(*fresh), before)
+	}
+	return r
+}
+
+// image returns the record of a row that PostgreSQL has turned into JSON. What before has of
+// fields that no column holds it has as well. A value that the field cannot hold stays as it
+// is, and the record does not fit its model.
+func (t *Table) image(id record.ID, row []byte, before *record.Image) (*record.Image, error) {
+	var columns map[string]json.RawMessage
+	if err := json.Unmarshal(row, &columns); err != nil {
+		return nil, err
+	}
+	rec := t.Model.New()
+	nested, odd := map[string]json.RawMessage{}, map[string]json.RawMessage{}
+	for _, c := range t.Columns {
+		raw := columns[c.Name]
+		if len(raw) == 0 || string(raw) == "null" {
+			continue
+		}
+		if c.Type == "jsonb" {
+			nested[c.Field.Name] = raw
+		}
+		if err := setJSON(t.Model.Place(rec, c.Field), raw, c); err != nil {
+			odd[c.Field.Name] = raw
+		}
+	}
+	kept, err := t.kept(before, nested)
+	if err != nil {
+		return nil, err
+	}
+	image, err := t.Model.Freeze(rec, kept)
+	if err != nil {
+		return nil, err
+	}
+	if len(odd) == 0 {
+		return image, nil
+	}
+	whole, err := record.ParseRaw(id, image.JSON, image.Private)
+	if err != nil {
+		return nil, err
+	}
+	for name, raw := range odd {
+		whole.Members[name] = raw
+	}
+	odder := &record.Image{Model: t.Model, ID: id}
+	odder.JSON, odder.Private, err = whole.Encode(t.Model)
+	return odder, err
+}
+
+// kept returns an image that has, of what no field names, what the new record shall have: at
+// the top what the old one has, and within objects what the row has.
+func (t *Table) kept(before *record.Image, nested map[string]json.RawMessage) (*record.Image, error) {
+	kept := &record.Image{Model: t.Model}
+	private := map[string]json.RawMessage{}
+	if before != nil && before.Private != nil {
+		if err := json.Unmarshal(before.Private, &private); err != nil {
+			return nil, err
+		}
+	}
+	public := map[string]json.RawMessage{}
+	for _, f := range t.Model.Fields {
+		delete(private, f.Name)
+		if raw, has := nested[f.Name]; has {
+			public[f.Name] = raw
+		}
+	}
+	var err error
+	if kept.JSON, err = json.Marshal(public); err == nil && len(private) > 0 {
+		kept.Private, err = json.Marshal(private)
+	}
+	return kept, err
+}
+
+var errSpelling = errors.New("it is spelled in another way")
+
+// setJSON sets a field to what a column has, as to_jsonb spells it.
+func setJSON(field reflect.Value, raw json.RawMessage, c *Column) error {
+	switch c.Type {
+	case "jsonb":
+		return json.Unmarshal(raw, field.Addr().Interface())
+	case "bytea":
+		var text string
+		if err := json.Unmarshal(raw, &text); err != nil {
+			return err
+		}
+		digits, isHex := strings.CutPrefix(text, `\x`)
+		bytes, err := hex.DecodeString(digits)
+		if !isHex || err != nil {
+			return errors.Join(errSpelling, err)
+		}
+		return (&bytesCell{bytes}).set(field)
+	}
+	if c.Field.Kind != record.List {
+		if field.Kind() == reflect.Pointer {
+			own := reflect.New(field.Type().Elem())
+			if err := setScalar(own.Elem(), raw, c.Field.Kind); err != nil {
+				return err
+			}
+			field.Set(own)
+			return nil
+		}
+		return setScalar(field, raw, c.Field.Kind)
+	}
+	var elements []json.RawMessage
+	if err := json.Unmarshal(raw, &elements); err != nil {
+		return err
+	}
+	own := reflect.MakeSlice(field.Type(), len(elements), len(elements))
+	for i, element := range elements {
+		if err := setScalar(own.Index(i), element, c.Field.Elem); err != nil {
+			return err
+		}
+	}
+	field.Set(own)
+	return nil
+}
+
+func setScalar(v reflect.Value, raw json.RawMessage, kind record.Kind) error {
+	if string(raw) == "null" {
+		return errSpelling
+	}
+	switch kind {
+	case record.Bool:
+		var b bool
+		err := json.Unmarshal(raw, &b)
+		v.SetBool(b)
+		return err
+	case record.Int, record.Uint, record.Float:
+		return record.SetNumber(v, string(raw))
+	}
+	var text string
+	if err := json.Unmarshal(raw, &text); err != nil {
+		return err
+	}
+	if kind == record.String {
+		v.SetString(text)
+		return nil
+	}
+	years := 0
+	if before, isBefore := strings.CutSuffix(text, " BC"); isBefore {
+		text, years = before, -1 // the year 0 is 1 before Christ
+	}
+	at, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return err
+	}
+	if years != 0 {
+		at = time.Date(1-at.Year(), at.Month(), at.Day(), at.Hour(), at.Minute(), at.Second(), at.Nanosecond(), at.Location())
+	}
+	return setTime(v, at)
+}
