@@ -174,6 +174,18 @@ func (m *Model) Encode(record any) (public, private []byte, err error) {
 	return m.Split(data, nil)
 }
 
+// Encoded returns the image of record, a *T of the model that nobody changes any more, from what
+// Encode has returned of it.
+func (m *Model) Encoded(record any, id ID, version uint64, public, private []byte) (*Image, error) {
+	base, ok := m.pointer(record)
+	if !ok {
+		return nil, fmt.Errorf("a %T is not a record of %s", record, m.Name)
+	}
+	image := &Image{Model: m, ID: id, Version: version, JSON: public, Private: private, known: true}
+	image.once.Do(func() { image.base, image.record = base, record })
+	return image, nil
+}
+
 // Settle sets the fields of record, the *T that image was made from, to the stored
 // values, which are not always those that it had: times have microseconds, and a nil
 // list may have become an empty one.

@@ -51,6 +51,7 @@ type Row struct {
 	Version uint64 // of the record; 0 is a record that is gone
 	Public  []byte
 	Private []byte
+	Record  any    // what Public and Private were encoded from, a *T that nobody changes; nil: decode them
 	Entries []byte // what the table's indexes have of a prepared row: see [Table.Index]
 	Made    []Made // the records that are made of a prepared row
 }

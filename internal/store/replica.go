@@ -106,18 +106,12 @@ const sayEvery = time.Second // while a replica is built
 // build fills an empty replica: with the records of a snapshot and their indexes, and with
 // the commits before it that the log has, so that clients which know one of them can resume.
 func (s *Store) build(ctx context.Context) error {
-	records, said := 0, time.Now()
 	s.options.Say("building the replica of the shared log")
-	seq, start, err := s.options.Log.Snapshot(ctx, func(model string, rows []Row) error {
-		if records += len(rows); time.Since(said) > sayEvery {
-			said = time.Now()
-			s.options.Say(fmt.Sprintf("building the replica of the shared log: %d records", records))
-		}
-		return s.update(func(btx *bolt.Tx) error { return putRows(btx, model, rows) })
-	})
+	seq, start, err := s.takeSnapshot(ctx)
 	if err != nil {
 		return err
 	}
+	said := time.Now()
 	h := head{seq: seq}
 	for next := start; next <= seq; {
 		entries, err := s.options.Log.Tail(ctx, next-1)
@@ -146,9 +140,6 @@ func (s *Store) build(ctx context.Context) error {
 		}
 	}
 	err = s.update(func(btx *bolt.Tx) error {
-		if err := settle(btx); err != nil {
-			return err
-		}
 		if err := s.makeReady(btx, nil); err != nil {
 			return err
 		}
@@ -160,17 +151,125 @@ func (s *Store) build(ctx context.Context) error {
 	return s.read(s.readHead)
 }
 
-func putRows(btx *bolt.Tx, model string, rows []Row) error {
-	bucket, err := btx.CreateBucketIfNotExists([]byte(recordsPrefix + model))
-	if err != nil {
-		return err
-	}
-	bucket.FillPercent = appendFill
-	for _, row := range rows {
-		image := &record.Image{ID: row.ID, Version: row.Version, JSON: row.Public, Private: row.Private}
-		if err := bucket.Put([]byte(row.ID), appendRecord(nil, image)); err != nil {
-			return err
+// A part is some records of a model.
+type part struct {
+	model string
+	rows  []Row
+}
+
+// takeSnapshot puts the records of a snapshot into the empty file, with their indexes. It writes
+// some while the next ones are read.
+func (s *Store) takeSnapshot(ctx context.Context) (seq, start uint64, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	parts := make(chan part, 2)
+	var read error
+	go func() {
+		defer close(parts)
+		seq, start, read = s.options.Log.Snapshot(ctx, func(model string, rows []Row) error {
+			select {
+			case parts <- part{model, rows}:
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+	}()
+	records, said := 0, time.Now()
+	w := &snapshotWriter{store: s}
+	for p := range parts {
+		if err != nil {
+			continue // until the snapshot has ended
+		}
+		if err = w.add(p); err != nil {
+			cancel()
+		}
+		if records += len(p.rows); time.Since(said) > sayEvery {
+			said = time.Now()
+			s.options.Say(fmt.Sprintf("building the replica of the shared log: %d records", records))
 		}
 	}
-	return nil
+	if err == nil {
+		if err = read; err == nil {
+			err = w.finish()
+		}
+	}
+	return seq, start, err
+}
+
+// A snapshotWriter puts records into the file, one model after another.
+type snapshotWriter struct {
+	store   *Store
+	model   string
+	renewal *renewal // of the model; nil: the store was opened without it
+}
+
+func (w *snapshotWriter) add(p part) error {
+	if p.model != w.model {
+		if err := w.finish(); err != nil {
+			return err
+		}
+		w.model = p.model
+		if t := w.store.tables[w.store.Model(p.model)]; t != nil {
+			w.renewal = &renewal{table: t, survey: &record.Survey{Model: t.model}, indexes: t.indexes}
+		}
+	}
+	return w.store.update(func(btx *bolt.Tx) error {
+		bucket, err := btx.CreateBucketIfNotExists([]byte(recordsPrefix + p.model))
+		if err != nil {
+			return err
+		}
+		bucket.FillPercent = appendFill
+		for i := range p.rows {
+			image, err := w.image(&p.rows[i])
+			if err != nil {
+				return err
+			}
+			if err := bucket.Put([]byte(image.ID), appendRecord(nil, image)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// image returns a row's record as it is stored, once it was looked at for the indexes.
+func (w *snapshotWriter) image(row *Row) (image *record.Image, err error) {
+	image = &record.Image{ID: row.ID, Version: row.Version, JSON: row.Public, Private: row.Private}
+	if w.renewal == nil {
+		return image, nil
+	}
+	if image.Model = w.renewal.model; row.Record != nil {
+		if image, err = image.Model.Encoded(row.Record, row.ID, row.Version, row.Public, row.Private); err != nil {
+			return nil, err
+		}
+	}
+	w.renewal.split = row.Record == nil // it is split as the model is now otherwise
+	_, err = w.renewal.add(image)
+	return image, err
+}
+
+// finish makes the indexes of the model.
+func (w *snapshotWriter) finish() error {
+	model, r := w.model, w.renewal
+	if model == "" {
+		return nil
+	}
+	w.model, w.renewal = "", nil
+	return w.store.update(func(btx *bolt.Tx) error {
+		schema := btx.Bucket(schemaBucket)
+		if r == nil {
+			return schema.Put([]byte(recordsPrefix+model), []byte(unknownSignature))
+		}
+		if err := r.drop(btx, r.built(btx)); err != nil { // those of the empty file
+			return err
+		}
+		if err := schema.Put(r.bucket, []byte(r.model.Signature())); err != nil {
+			return err
+		}
+		if _, err := r.examined(btx); err != nil {
+			return err
+		}
+		return r.build(btx)
+	})
 }

@@ -68,30 +68,62 @@ func (s *Store) fits(btx *bolt.Tx) bool {
 // fit makes the file's buckets as the models declare them.
 func (s *Store) fit(btx *bolt.Tx) error {
 	for _, m := range s.allModels() {
-		t := s.tables[m]
-		stale, _ := t.stale(btx)
-		if err := t.fitRecords(btx); err != nil {
+		if err := s.tables[m].fit(btx); err != nil {
 			return err
 		}
-		again, err := t.examine(btx)
-		if err != nil {
+	}
+	return nil
+}
+
+// fit makes the table's buckets as its model declares them.
+func (t *table) fit(btx *bolt.Tx) error {
+	stale, _ := t.stale(btx)
+	if err := t.drop(btx, stale); err != nil {
+		return err
+	}
+	split, hides, err := t.fitBucket(btx)
+	if err != nil {
+		return err
+	}
+	if hides {
+		if err := clearLog(btx); err != nil {
 			return err
 		}
-		if again {
-			stale = t.built(btx)
+	}
+	r := &renewal{table: t, split: split, indexes: t.missing(btx)}
+	if !t.surveyTaken {
+		if t.survey, t.unfit = nil, nil; !t.surveyed(btx) {
+			r.survey = &record.Survey{Model: t.model}
 		}
-		for _, name := range stale {
-			if err := drop(btx, name); err != nil {
-				return err
-			}
+	}
+	if err := r.run(btx); err != nil || r.survey == nil {
+		return err
+	}
+	again, err := r.examined(btx)
+	if err != nil || !again {
+		return err
+	}
+	if err := t.drop(btx, t.built(btx)); err != nil {
+		return err
+	}
+	return (&renewal{table: t, indexes: t.missing(btx)}).run(btx)
+}
+
+// missing returns the indexes that the file does not have.
+func (t *table) missing(btx *bolt.Tx) (indexes []*index) {
+	for _, x := range t.indexes {
+		if btx.Bucket(x.bucket) == nil {
+			indexes = append(indexes, x)
 		}
-		for _, x := range t.indexes {
-			if btx.Bucket(x.bucket) != nil {
-				continue
-			}
-			if err := t.build(btx, x); err != nil {
-				return err
-			}
+	}
+	return indexes
+}
+
+// drop removes indexes.
+func (t *table) drop(btx *bolt.Tx, names [][]byte) error {
+	for _, name := range names {
+		if err := drop(btx, name); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -105,52 +137,23 @@ func drop(btx *bolt.Tx, name []byte) error {
 	return btx.Bucket(schemaBucket).Delete(name)
 }
 
-// fitRecords creates the bucket of the table's records. If it exists and the fields
-// have changed, it splits the records again. If a field is private now, it also
-// clears the log, whose records show that field.
-func (t *table) fitRecords(btx *bolt.Tx) error {
+// fitBucket creates the bucket of the table's records. If it exists and the fields have
+// changed, the records must be split again, and if one that was public is private now, the log,
+// whose records show it, must be cleared.
+func (t *table) fitBucket(btx *bolt.Tx) (split, hides bool, err error) {
 	schema := btx.Bucket(schemaBucket)
 	found := schema.Get(t.bucket)
 	switch {
 	case string(found) == t.model.Signature():
-		return nil
+		return false, false, nil
 	case found == nil:
 		if _, err := btx.CreateBucket(t.bucket); err != nil {
-			return err
+			return false, false, err
 		}
 	default:
-		if err := t.resplit(btx); err != nil {
-			return err
-		}
-		if !t.hides(string(found)) {
-			break
-		}
-		if err := clearLog(btx); err != nil {
-			return err
-		}
+		split, hides = true, t.hides(string(found))
 	}
-	return schema.Put(t.bucket, []byte(t.model.Signature()))
-}
-
-func (t *table) resplit(btx *bolt.Tx) error {
-	bucket := btx.Bucket(t.bucket)
-	var records []*record.Image
-	if err := t.each(btx, func(image *record.Image) error {
-		public, private, err := t.model.Split(image.JSON, image.Private)
-		if err == nil && !(bytes.Equal(public, image.JSON) && bytes.Equal(private, image.Private)) {
-			image.JSON, image.Private = public, private
-			records = append(records, image)
-		}
-		return err
-	}); err != nil {
-		return err
-	}
-	for _, image := range records {
-		if err := bucket.Put([]byte(image.ID), appendRecord(nil, image)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return split, hides, schema.Put(t.bucket, []byte(t.model.Signature()))
 }
 
 // each calls fn with all records of the table, by id.
@@ -164,23 +167,89 @@ func (t *table) each(btx *bolt.Tx, fn func(*record.Image) error) error {
 	})
 }
 
-// build builds an index from the records. It puts keys in order, because bbolt keeps
-// what one transaction puts into a page in a sorted list.
-func (t *table) build(btx *bolt.Tx, x *index) error {
+// A renewal goes through a table's records once, for all that their model declares anew.
+type renewal struct {
+	*table
+	split   bool           // the fields are private or public anew
+	survey  *record.Survey // examines the records; nil: they were
+	indexes []*index       // to be built
+
+	entries [][]entry // of indexes
+}
+
+// run goes through the records, and builds the indexes.
+func (r *renewal) run(btx *bolt.Tx) error {
+	if !r.split && r.survey == nil && len(r.indexes) == 0 {
+		return nil
+	}
+	var moved []*record.Image
+	bucket := btx.Bucket(r.bucket)
+	if err := bucket.ForEach(func(k, v []byte) error {
+		image, err := decodeRecord(r.model, record.ID(k), bytes.Clone(v)) // it is not known yet whether it fits
+		if err != nil {
+			return err
+		}
+		changed, err := r.add(image)
+		if changed {
+			moved = append(moved, image)
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	for _, image := range moved {
+		if err := bucket.Put([]byte(image.ID), appendRecord(nil, image)); err != nil {
+			return err
+		}
+	}
+	return r.build(btx)
+}
+
+// add takes a record, the next one by id. It reports whether that is to be stored differently.
+func (r *renewal) add(image *record.Image) (changed bool, err error) {
+	if r.entries == nil {
+		r.entries = make([][]entry, len(r.indexes))
+	}
+	if r.survey != nil {
+		r.survey.Add(image)
+	}
+	for i, x := range r.indexes {
+		if e := x.entry(image); e.key != nil {
+			r.entries[i] = append(r.entries[i], e)
+		}
+	}
+	if !r.split {
+		return false, nil
+	}
+	public, private, err := r.model.Split(image.JSON, image.Private)
+	if err != nil || bytes.Equal(public, image.JSON) && bytes.Equal(private, image.Private) {
+		return false, err
+	}
+	image.JSON, image.Private = public, private
+	return true, nil
+}
+
+// build stores the indexes of the records that were added. It puts keys in order, because bbolt
+// keeps what one transaction puts into a page in a sorted list.
+func (r *renewal) build(btx *bolt.Tx) error {
+	if r.entries == nil { // there are no records
+		r.entries = make([][]entry, len(r.indexes))
+	}
+	for i, x := range r.indexes {
+		if err := r.buildIndex(btx, x, r.entries[i]); err != nil {
+			return err
+		}
+		r.entries[i] = nil
+	}
+	return nil
+}
+
+func (t *table) buildIndex(btx *bolt.Tx, x *index, entries []entry) error {
 	bucket, err := btx.CreateBucket(x.bucket)
 	if err != nil {
 		return err
 	}
 	bucket.FillPercent = appendFill
-	var entries []entry
-	if err := t.each(btx, func(image *record.Image) error {
-		if e := x.entry(image); e.key != nil {
-			entries = append(entries, e)
-		}
-		return nil
-	}); err != nil {
-		return err
-	}
 	slices.SortFunc(entries, func(a, b entry) int { return bytes.Compare(a.key, b.key) })
 	for i, e := range entries {
 		if i > 0 && bytes.Equal(e.key, entries[i-1].key) {
@@ -222,32 +291,15 @@ func (t *table) surveyed(btx *bolt.Tx) bool {
 	return string(btx.Bucket(schemaBucket).Get(t.fitsKey())) == t.model.FitSignature()
 }
 
-// examine finds the records that do not fit the model. It reports whether the indexes
-// must be built again, because other records may have fitted before.
-func (t *table) examine(btx *bolt.Tx) (again bool, err error) {
-	if t.surveyTaken {
-		return false, nil
-	}
-	t.survey, t.unfit = nil, nil
+// examined keeps what the survey has found. It reports whether indexes that were there before
+// must be built again, because other records may have fitted then.
+func (r *renewal) examined(btx *bolt.Tx) (again bool, err error) {
 	schema := btx.Bucket(schemaBucket)
-	before := schema.Get(t.fitsKey())
-	if t.surveyed(btx) {
-		return false, nil
-	}
-	survey := &record.Survey{Model: t.model}
-	err = btx.Bucket(t.bucket).ForEach(func(k, v []byte) error {
-		image, err := decodeRecord(t.model, record.ID(k), bytes.Clone(v))
-		if err == nil {
-			survey.Add(image)
-		}
-		return err
-	})
-	if err != nil {
-		return false, err
-	}
-	signature, brokenBefore := t.found(survey), bytes.HasPrefix(before, []byte(brokenMark))
-	again = (len(survey.Unfit) > 0 || brokenBefore) && string(before) != signature
-	return again, schema.Put(t.fitsKey(), []byte(signature))
+	before := schema.Get(r.fitsKey())
+	brokenBefore := bytes.HasPrefix(before, []byte(brokenMark))
+	signature := r.found(r.survey)
+	again = (len(r.survey.Unfit) > 0 || brokenBefore) && string(before) != signature
+	return again, schema.Put(r.fitsKey(), []byte(signature))
 }
 
 // found keeps what a survey of all records has found. It returns what the schema bucket

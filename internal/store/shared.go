@@ -48,8 +48,8 @@ type Log interface {
 	// that the log cannot be reached: the store tries again for a while.
 	Turn(ctx context.Context, seq uint64) (Turn, []Entry, error)
 	// Snapshot calls fn with all records as of one commit, some of a model at a time, in the
-	// order of their ids. It returns the number of the commit, and from which one on Tail has
-	// the commits.
+	// order of their ids: all of one model before those of the next. The rows are fn's to keep.
+	// It returns the number of the commit, and from which one on Tail has the commits.
 	Snapshot(ctx context.Context, fn func(model string, rows []Row) error) (seq, start uint64, err error)
 	// Answer returns what is stored with the key of a call; nil if there is no such key.
 	Answer(ctx context.Context, key string) (call []byte, err error)

@@ -159,5 +159,5 @@ func (r *reader) row(rows pgx.Rows) (store.Row, error) {
 		return store.Row{}, fmt.Errorf("row %s: %w", header.ID, errors.Join(problems...))
 	}
 	public, private, err := m.Encode(rec)
-	return store.Row{ID: header.ID, Version: uint64(r.seq), Public: public, Private: private}, err
+	return store.Row{ID: header.ID, Version: uint64(r.seq), Public: public, Private: private, Record: rec}, err
 }
