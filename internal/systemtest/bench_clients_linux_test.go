@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"github.com/towerkit/tower/internal/systemtest/pgtest"
 )
 
 // The clients of benchmarks run in a process of their own, so that what the
@@ -35,7 +37,14 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(m.Run())
+	if address := os.Getenv(nodeVariable); address != "" {
+		if err := nodeMain(address); err != nil {
+			fmt.Println("failed", err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(pgtest.Run(m))
 }
 
 // Orders say what a swarm does. Clients of sockets connect, say their frames, "%d"
