@@ -27,6 +27,7 @@ import (
 //	                  the application's nodes share, if the program imports package
 //	                  postgres; default db/ENV.db in TOWER_FOLDER
 //	TOWER_DB_LISTEN   address of the database past a pooler; default TOWER_DB
+//	TOWER_DB_WAIT     how long a write waits while the database cannot be reached; default 5s
 //	TOWER_REPLICA     path of the node's replica of the database; default
 //	                  db/ENV.replica.db in TOWER_FOLDER
 //	TOWER_SECRET      keys of cookies, of at least 32 characters, separated by commas:

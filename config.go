@@ -292,6 +292,12 @@ func shareDatabase(out *server.Config) error {
 		}
 		return opened, nil
 	}
+	if text := out.Environ.Get("TOWER_DB_WAIT"); text != "" {
+		var err error
+		if out.LogWait, err = time.ParseDuration(text); err != nil || out.LogWait < time.Millisecond {
+			return fmt.Errorf("TOWER_DB_WAIT is %q; it is a time like 5s, of at least 1ms", text)
+		}
+	}
 	return driver.Check()
 }
 

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,6 +58,7 @@ type Config struct {
 
 	// OpenLog opens the log that the nodes of the application share; nil: it runs on one.
 	OpenLog func(context.Context, *slog.Logger) (driver.Log, error)
+	LogWait time.Duration // how long a commit waits for a log that cannot be reached
 
 	Models         []*record.Model
 	Migrations     []migrate.Migration
@@ -262,7 +264,7 @@ func (a *App) open(ctx context.Context, to listener) (err error) {
 	})
 	options := opening.Options(ctx)
 	options.Now, options.LogAge = a.pace.Now, a.pace.LogAge
-	options.LogWait, options.Say = a.pace.LogWait, opening.Say
+	options.LogWait, options.Say, options.Follows = cmp.Or(a.pace.LogWait, a.config.LogWait), opening.Say, a.logFollows
 	if a.config.OpenLog != nil {
 		if a.shared, err = a.config.OpenLog(ctx, a.log); err != nil {
 			return err

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -137,11 +138,25 @@ func (c *Connection) handle(req *wire.Request) {
 	default:
 		err = fault.Errorf("bad_frame", "a frame is one of hello, ping, open, live, close, call, applied and audit")
 	}
+	if c.endIfBehind(err) {
+		return
+	}
 	if err != nil {
 		coded := c.app.Report(ctx, "request", err)
 		status = coded.Status()
 		c.send(refusal(req.ID, coded))
 	}
+}
+
+// endIfBehind ends the connection of a client that has commits which this node lacks: it
+// keeps what it has, and connects again, perhaps to another node.
+func (c *Connection) endIfBehind(err error) bool {
+	var lag *lagError
+	if !errors.As(err, &lag) || c.outbox.Transport == nil || c.outbox.Transport.Name() == "read" {
+		return false
+	}
+	c.disconnect(outbox.CloseRestart, "this node lacks commits that you have; connect again")
+	return true
 }
 
 // startSpan begins the span of a frame that calls an action or opens a cursor.

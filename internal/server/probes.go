@@ -34,9 +34,7 @@ func (a *App) Health() health.Report {
 		}
 	}
 	fail(a.store.Err())
-	if err := a.store.Following(); err != nil {
-		report.Warnings = append(report.Warnings, fmt.Sprintf("the log that the nodes share cannot be read, and nothing can be written: %v", err))
-	}
+	a.reportLog(&report)
 	fail(a.workers.Err())
 	if a.engine.Stopped() {
 		fail(errors.New("changes reach nobody: the cursors have stopped"))
@@ -56,6 +54,45 @@ func (a *App) Health() health.Report {
 		}
 	}
 	return report
+}
+
+// lagsAfter is for how long a node may lack the newest commits of the shared log and be ready.
+const lagsAfter = time.Second
+
+// reportLog adds how the store follows the log that the nodes share.
+func (a *App) reportLog(report *health.Report) {
+	if !a.store.SharesLog() {
+		return
+	}
+	lag, err := a.store.Lag(), a.store.Following()
+	report.Log = &health.Log{Lag: lag.Seconds(), Reached: err == nil}
+	select {
+	case <-a.store.Outdated():
+		report.Live, report.Ready, report.Problems = false, false, append(report.Problems, errOutdated.Error())
+		return
+	default:
+	}
+	if lag < lagsAfter {
+		return
+	}
+	report.Ready = false
+	if since := lag.Round(100 * time.Millisecond); err != nil {
+		report.Problems = append(report.Problems, fmt.Sprintf("the log that the nodes share cannot be read since %s: nothing can be written, and what is read is of commit %d: %v", since, a.store.Seq(), err))
+	} else {
+		report.Problems = append(report.Problems, fmt.Sprintf("it lags: it has all commits of %s ago", since))
+	}
+}
+
+// errOutdated is why a node ends that cannot follow the shared log any more.
+var errOutdated = errors.New("the log that the nodes share no longer has the commits that this node lacks; started again, it builds its replica anew")
+
+// logFollows logs that the shared log cannot be reached any more, or can be again.
+func (a *App) logFollows(err error) {
+	if err != nil {
+		a.log.Warn("the log that the nodes share cannot be reached; writes wait, and reads go on", "error", err)
+	} else {
+		a.log.Info("the log that the nodes share is reached again")
+	}
 }
 
 // late returns for how long the first commit after seq has waited, 0 if there is none.
@@ -151,6 +188,9 @@ func (a *App) measure() *metrics.State {
 		}
 		s.Cursors["region"] += len(c.regions)
 		c.mu.Unlock()
+	}
+	if report.Log != nil {
+		s.Shares, s.LogLag, s.LogReached = true, a.store.Lag(), report.Log.Reached
 	}
 	audits := a.Audits()
 	s.Audited, s.Unaudited, s.Divergences = audits.Equal+audits.Divergences, audits.Skipped(), audits.Divergences

@@ -27,8 +27,19 @@ type ResumeFrom struct {
 // maxReach is how long a client waits that knows a newer commit than this node has.
 const maxReach = 5 * time.Second
 
+// A lagError reports that this node lacks a commit that a client knows, and does not get it.
+type lagError struct{ err error }
+
+func (e *lagError) Error() string {
+	return "this node lacks commits that the client has: " + e.err.Error()
+}
+
+// Unwrap returns why.
+func (e *lagError) Unwrap() error { return e.err }
+
 // ResumeFrom parses the position that a client resumes a cursor from. It returns nil for
-// an empty position. It waits until the store has the commit, if another has made it.
+// an empty position. It waits until the store has the commit, if another has made it, and
+// returns a [*lagError] if that takes too long.
 func (a *App) ResumeFrom(ctx context.Context, c *Connection, position string) (*ResumeFrom, error) {
 	if position == "" {
 		return nil, nil
@@ -46,7 +57,10 @@ func (a *App) ResumeFrom(ctx context.Context, c *Connection, position string) (*
 	if epoch != a.store.Epoch() || errors.Is(err, store.ErrNoCommit) {
 		since.resync, err = "epoch", nil
 	}
-	return since, err
+	if err != nil {
+		return nil, &lagError{err}
+	}
+	return since, nil
 }
 
 // maxOwn is how long a request waits for what its client has written on another node.

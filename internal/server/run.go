@@ -157,6 +157,8 @@ func (a *App) serveUntil(ctx context.Context, web *front.Front, console func(*Ap
 	case <-ctx.Done():
 	case <-a.store.Failed():
 		err = a.store.Err()
+	case <-a.store.Outdated():
+		err = errOutdated
 	case <-a.workers.Failed(): // Close returns why
 	case err = <-failed:
 	}

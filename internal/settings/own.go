@@ -31,6 +31,7 @@ func variables(env string) []variable {
 		{name: "TOWER_ADDR", fallback: "127.0.0.1:3000"},
 		{name: "TOWER_DB", fallback: "db/" + env + ".db"},
 		{name: "TOWER_DB_LISTEN"},
+		{name: "TOWER_DB_WAIT"},
 		{name: "TOWER_REPLICA"},
 		{name: "TOWER_SECRET", secret: true},
 		{name: "TOWER_NODE_ADDRESS"},

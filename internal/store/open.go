@@ -35,6 +35,9 @@ type Options struct {
 	// remembers, before that is made durable. The surveys are of the models with records that
 	// do not fit. An error fails Open, and the file is as it was.
 	Review func(Remembered, []*record.Survey) error
+	// Follows is called when the shared log cannot be read any more, with the reason, and when
+	// it is read again, with nil. It must return soon. nil: nobody asks.
+	Follows func(error)
 	// Say receives the progress while the replica of a shared log is built; nil: nobody.
 	Say func(progress string)
 }
@@ -84,7 +87,7 @@ func Open(path string, o Options) (*Store, error) {
 		indexRun:    indexRun,
 		retryQueue:  make(chan struct{}, 1),
 		answers:     answers{waiting: map[string]waitingAnswer{}, wake: make(chan struct{}, 1)},
-		following:   following{asked: make(chan chan<- error), opened: time.Now()},
+		following:   following{asked: make(chan chan<- error), opened: time.Now(), changed: o.Follows, outdated: make(chan struct{})},
 	}
 	if err := s.addModels(); err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -134,6 +135,10 @@ func (s *Store) writeShared(g *group) error {
 			if time.Since(doubted) > maxDoubt || s.Err() != nil || !s.pause(err) {
 				return fmt.Errorf("%w: %w", ErrUnknown, err)
 			}
+		case errors.Is(err, ErrExpired):
+			s.following.look(err)
+			s.following.end(err)
+			return fmt.Errorf("%w: %w", ErrAway, err)
 		case errors.Is(err, ErrAway):
 			s.following.look(err)
 			if !s.await(g, err) {
@@ -407,10 +412,13 @@ func (b *batch) takeInOne(e *Entry) error {
 
 // A following is how a store keeps up with the log that it shares.
 type following struct {
-	asked  chan chan<- error     // receives who waits for the store to look into the log
-	err    atomic.Pointer[error] // of the last look
-	opened time.Time
-	level  atomic.Int64 // when the store had all commits, in nanoseconds after it was opened
+	asked    chan chan<- error     // receives who waits for the store to look into the log
+	err      atomic.Pointer[error] // of the last look
+	opened   time.Time
+	level    atomic.Int64  // when the store had all commits, in nanoseconds after it was opened
+	changed  func(error)   // is called when the log cannot be read any more, or again
+	outdated chan struct{} // closed when the log has lost commits that the store does not have
+	once     sync.Once     // closes outdated
 }
 
 // look notes the result of a look into the log.
@@ -418,7 +426,17 @@ func (f *following) look(err error) {
 	if err == nil {
 		f.level.Store(int64(time.Since(f.opened)))
 	}
-	f.err.Store(&err)
+	was := f.err.Swap(&err)
+	if f.changed != nil && (was != nil && *was != nil) != (err != nil) {
+		f.changed(err)
+	}
+}
+
+// end notes that the store cannot follow the log any more, if that is what err says.
+func (f *following) end(err error) {
+	if errors.Is(err, ErrExpired) {
+		f.once.Do(func() { close(f.outdated) })
+	}
 }
 
 // watchLog returns channels that receive a value when the log should be looked at.
@@ -465,9 +483,9 @@ func (s *Store) takeTail() error {
 	}
 }
 
-// followFor follows the log once for all who have asked.
-func (s *Store) followFor(asked chan<- error) {
-	all := []chan<- error{asked}
+// followFor follows the log once, for all who have asked by then.
+func (s *Store) followFor(asked ...chan<- error) {
+	all := asked
 	for {
 		select {
 		case other := <-s.following.asked:
@@ -476,6 +494,7 @@ func (s *Store) followFor(asked chan<- error) {
 		default:
 		}
 		err := s.follow()
+		s.following.end(err)
 		for _, one := range all {
 			one <- err
 		}
@@ -491,6 +510,10 @@ func (s *Store) Following() error {
 	}
 	return nil
 }
+
+// Outdated returns a channel that is closed when the log no longer has commits that the store
+// does not have: it was away for too long. Opened again, it builds its replica anew.
+func (s *Store) Outdated() <-chan struct{} { return s.following.outdated }
 
 // Lag returns how long ago the store had all commits of the log that it shares; 0 if it
 // shares none.

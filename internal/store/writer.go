@@ -98,10 +98,10 @@ func (s *Store) write() {
 			s.writeGroup(p)
 			continue
 		case <-wake:
-			_ = s.follow() // [Store.Following] has the error
+			s.followFor() // [Store.Following] has the error
 			continue
 		case <-look:
-			_ = s.follow()
+			s.followFor()
 			continue
 		case asked := <-s.following.asked:
 			s.followFor(asked)

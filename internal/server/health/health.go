@@ -22,7 +22,14 @@ type Report struct {
 	Behind  uint64   `json:"behind,omitempty"` // commits that have not reached the connections
 	Workers []string `json:"workers,omitempty"`
 	Archive *Archive `json:"archive,omitempty"` // nil: there is none
+	Log     *Log     `json:"log,omitempty"`     // nil: no nodes share one
 	Version string   `json:"version,omitempty"`
+}
+
+// A Log is how a node follows the log that it shares with others.
+type Log struct {
+	Lag     float64 `json:"lag"`     // seconds since it had all commits
+	Reached bool    `json:"reached"` // it could be read, when the node last looked
 }
 
 // An Archive is how far the archive of the store has come.
@@ -112,6 +119,9 @@ func (r *Report) write(out *strings.Builder) {
 	}
 	if r.Archive != nil {
 		fmt.Fprintf(out, "archive: %s; to be archived: %d\n", r.Archive.Place, r.Archive.Behind)
+	}
+	if r.Log != nil {
+		fmt.Fprintf(out, "shared log: reached: %s; all commits of %.1f s ago\n", yes(r.Log.Reached), r.Log.Lag)
 	}
 	if r.Version != "" {
 		fmt.Fprintf(out, "version: %s\n", r.Version)

@@ -136,6 +136,10 @@ type State struct {
 
 	Audited, Unaudited, Divergences uint64 // what clients hold: compared, not compared, found wrong
 
+	Shares     bool // its log, with other nodes
+	LogReached bool
+	LogLag     time.Duration
+
 	Archived      bool // there is an archive
 	ArchiveBehind uint64
 	ArchiveLate   time.Duration
@@ -175,6 +179,10 @@ func (s *State) write(w io.Writer) {
 	metrics.WriteCounterUint64(w, "tower_audits_total", s.Audited)
 	metrics.WriteCounterUint64(w, "tower_audits_skipped_total", s.Unaudited)
 	metrics.WriteCounterUint64(w, "tower_divergences_total", s.Divergences)
+	if s.Shares {
+		metrics.WriteGaugeUint64(w, "tower_log_reached", one(s.LogReached))
+		metrics.WriteGaugeFloat64(w, "tower_log_lag_seconds", s.LogLag.Seconds())
+	}
 	if s.Archived {
 		metrics.WriteGaugeUint64(w, "tower_archive_lag_commits", s.ArchiveBehind)
 		metrics.WriteGaugeFloat64(w, "tower_archive_lag_seconds", s.ArchiveLate.Seconds())

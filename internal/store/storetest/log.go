@@ -18,7 +18,7 @@ import (
 type Log struct {
 	// Keep is how many commits the log keeps; 0 keeps all. Set it before the first node.
 	Keep int
-	// Fail is called at each point of a turn of any node, and may fail it. Set it before the
+	// Fail is called at each point of any node, and may fail it. Set it before the
 	// first node; nil fails nothing.
 	Fail func(Point) error
 
@@ -37,14 +37,15 @@ type Log struct {
 	registry []announced // of nodes
 }
 
-// A Point is a moment of a turn.
+// A Point is a moment of a turn, or of another call.
 type Point string
 
 // The points.
 const (
-	BeforeTurn   Point = "before the turn"
-	BeforeAppend Point = "before the append"
-	AfterAppend  Point = "after the append"
+	BeforeTurn     Point = "before the turn"
+	BeforeAppend   Point = "before the append"
+	AfterAppend    Point = "after the append"
+	BeforeSnapshot Point = "before the snapshot"
 )
 
 // NewLog returns an empty log.
@@ -191,6 +192,9 @@ func (n *Node) Secret(ctx context.Context, name, fresh string) (string, error) {
 // Snapshot calls fn with all records, two of them at a time.
 func (n *Node) Snapshot(ctx context.Context, fn func(model string, rows []store.Row) error) (seq, start uint64, err error) {
 	if err := n.pass(ctx); err != nil {
+		return 0, 0, err
+	}
+	if err := n.log.fail(BeforeSnapshot); err != nil {
 		return 0, 0, err
 	}
 	n.log.mu.Lock()
