@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -17,6 +19,8 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/towerkit/tower"
+	"github.com/towerkit/tower/internal/server"
+	"github.com/towerkit/tower/internal/store/storetest"
 	"github.com/towerkit/tower/towertest"
 )
 
@@ -139,16 +143,35 @@ func TestMetricsOfWhatGoesWrong(t *testing.T) {
 func exported(t *testing.T) map[string]map[string][]string {
 	t.Helper()
 	all := map[string]map[string][]string{}
-	for name := range scrape(t, measured(t).Handler()) {
-		base, rest, _ := strings.Cut(name, "{")
-		if all[base] == nil {
-			all[base] = map[string][]string{}
-		}
-		for _, label := range labelValue.FindAllStringSubmatch(rest, -1) {
-			all[base][label[1]] = append(all[base][label[1]], label[2])
+	for _, app := range []http.Handler{measured(t).Handler(), measuredNode(t).Handler()} {
+		for name := range scrape(t, app) {
+			base, rest, _ := strings.Cut(name, "{")
+			if all[base] == nil {
+				all[base] = map[string][]string{}
+			}
+			for _, label := range labelValue.FindAllStringSubmatch(rest, -1) {
+				all[base][label[1]] = append(all[base][label[1]], label[2])
+			}
 		}
 	}
 	return all
+}
+
+// measuredNode opens an application that is one of several nodes.
+func measuredNode(t *testing.T) *tower.App {
+	t.Helper()
+	config := sample()
+	config.Env, config.Data, config.Log = "test", filepath.Join(t.TempDir(), "replica.db"), slog.New(slog.DiscardHandler)
+	app, err := tower.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.ShareLog(server.AppOf(app), storetest.NewLog().Node())
+	if err := app.Open(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = app.Close() })
+	return app
 }
 
 var labelValue = regexp.MustCompile(`([a-z_]+)="([^"]*)"`)
