@@ -131,6 +131,8 @@ type Config struct {
 	// Jobs lists the work of the application's workers: see [Job.Do]. With any, the model
 	// [Jobs] is one of the application's.
 	Jobs []Work
+	// Schedules lists when jobs are enqueued by the clock: see [Every].
+	Schedules []Schedule
 	// Queues bounds how many jobs of a queue run at once in one process, by its name. Default:
 	// as many as TOWER_WORKERS.
 	Queues map[string]int
@@ -375,12 +377,12 @@ func slowFrom(text, env string) (time.Duration, error) {
 // of jobs.
 func (c Config) workers(out *server.Config) (*jobs.Config, error) {
 	if len(c.Jobs) == 0 {
+		if len(c.Schedules) > 0 {
+			return nil, errors.New("Config.Schedules needs Config.Jobs, which do what is scheduled")
+		}
 		return nil, nil
 	}
-	if m := Jobs.erased(); !slices.Contains(out.Models, m) {
-		out.Models = append(out.Models, m)
-		out.Rules[m], out.Can[m] = Jobs.rule, Jobs.permit
-	}
+	addOwn(out, Jobs)
 	w := &jobs.Config{Table: jobTable, Handlers: map[string]jobs.Handler{}, Queues: c.Queues}
 	for _, work := range c.Jobs {
 		if w.Handlers[work.name] != nil {
@@ -388,12 +390,33 @@ func (c Config) workers(out *server.Config) (*jobs.Config, error) {
 		}
 		w.Handlers[work.name] = nil // until New has made the application
 	}
+	for _, s := range c.Schedules {
+		if s.err != nil {
+			return nil, fmt.Errorf("Config.Schedules: the job %q: %w", s.schedule.Job, s.err)
+		}
+		w.Schedules = append(w.Schedules, s.schedule)
+		w.Calendar = calendar
+	}
+	if w.Calendar != nil {
+		addOwn(out, Schedules)
+	}
+	if err := w.CheckSchedules(); err != nil {
+		return nil, fmt.Errorf("Config.Schedules: %w", err)
+	}
 	for queue, most := range c.Queues {
 		if most < 1 {
 			return nil, fmt.Errorf("Config.Queues: at most %d jobs of the queue %q run at once; set at least 1", most, queue)
 		}
 	}
 	return w, nil
+}
+
+// addOwn adds a model of tower's own to those of the application.
+func addOwn(out *server.Config, own AnyModel) {
+	if m := own.erased(); !slices.Contains(out.Models, m) {
+		out.Models = append(out.Models, m)
+		out.Rules[m], out.Can[m] = own.rule, own.permit
+	}
 }
 
 // workersFrom returns how many jobs run at once.

@@ -158,6 +158,14 @@ func (r *JobRun) ID() ID { return r.run.Job.ID }
 // Attempt returns which try this is, from 1.
 func (r *JobRun) Attempt() int { return r.run.Job.Attempt }
 
+// ScheduledAt returns the time of the [Schedule] that enqueued the job, zero if none has.
+func (r *JobRun) ScheduledAt() time.Time {
+	if r.run.Job.Scheduled == nil {
+		return time.Time{}
+	}
+	return *r.run.Job.Scheduled
+}
+
 // Step runs fn in a transaction, which also notes that the step has been done. If it was done
 // in a try before, Step does nothing. So what fn writes takes effect once, whatever happens
 // to the process. It may call fn again after a lost race, as each transaction does.

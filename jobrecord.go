@@ -33,8 +33,9 @@ type JobRecord struct {
 	Attempt     int             `json:"attempt"`             // tries that have begun
 	MaxAttempts int             `json:"maxAttempts"`
 	DueAt       time.Time       `json:"dueAt"`
-	StartedAt   *time.Time      `json:"startedAt"`  // of the last try
-	FinishedAt  *time.Time      `json:"finishedAt"` // done, dead or cancelled
+	StartedAt   *time.Time      `json:"startedAt"`   // of the last try
+	FinishedAt  *time.Time      `json:"finishedAt"`  // done, dead or cancelled
+	ScheduledAt *time.Time      `json:"scheduledAt"` // the time of the [Schedule] that enqueued it
 	For         ID              `json:"for" tower:"index"`
 	Done        int64           `json:"done"` // of Total
 	Total       int64           `json:"total"`
@@ -57,13 +58,13 @@ var jobTable = &jobs.Table{
 	Read: func(rec any) jobs.Job {
 		r := rec.(*JobRecord)
 		return jobs.Job{ID: r.ID, Name: r.Job, Queue: r.Queue, State: r.State, Priority: r.Priority, Attempt: r.Attempt, MaxAttempts: r.MaxAttempts,
-			Due: r.DueAt, Started: r.StartedAt, Finished: r.FinishedAt, For: r.For, Steps: r.Steps, Progress: r.Done, Total: r.Total, Note: r.Note, Result: r.Result,
+			Due: r.DueAt, Started: r.StartedAt, Finished: r.FinishedAt, Scheduled: r.ScheduledAt, For: r.For, Steps: r.Steps, Progress: r.Done, Total: r.Total, Note: r.Note, Result: r.Result,
 			Args: r.Args, Saved: r.Saved, Error: r.Error, Slot: r.Slot, Key: r.Key, Worker: r.Worker}
 	},
 	Write: func(rec any, j *jobs.Job) {
 		r := rec.(*JobRecord)
 		*r = JobRecord{Record: r.Record, Job: j.Name, Queue: j.Queue, State: j.State, Priority: j.Priority, Attempt: j.Attempt, MaxAttempts: j.MaxAttempts,
-			DueAt: j.Due, StartedAt: j.Started, FinishedAt: j.Finished, For: j.For, Steps: j.Steps, Done: j.Progress, Total: j.Total, Note: j.Note, Result: j.Result,
+			DueAt: j.Due, StartedAt: j.Started, FinishedAt: j.Finished, ScheduledAt: j.Scheduled, For: j.For, Steps: j.Steps, Done: j.Progress, Total: j.Total, Note: j.Note, Result: j.Result,
 			Args: j.Args, Saved: j.Saved, Error: j.Error, Slot: j.Slot, Key: j.Key, Worker: j.Worker}
 	},
 }

@@ -51,3 +51,6 @@ func (j Jobs) Find(t testing.TB, id tower.ID) *tower.JobRecord {
 	}
 	return job
 }
+
+// Now returns the time of the clock of the application's store: see [App.Advance].
+func (a *App) Now() time.Time { return a.clock.now() }

@@ -58,7 +58,7 @@ are live. Until tower is released, the application carries its source, in
 
 // requiredModules are the requirements of tower that an application needs too.
 var requiredModules = []string{
-	"github.com/VictoriaMetrics/metrics", "github.com/alexedwards/argon2id", "github.com/aymanbagabas/go-osc52/v2", "github.com/caarlos0/env/v11", "github.com/charmbracelet/bubbles",
+	"github.com/VictoriaMetrics/metrics", "github.com/adhocore/gronx", "github.com/alexedwards/argon2id", "github.com/aymanbagabas/go-osc52/v2", "github.com/caarlos0/env/v11", "github.com/charmbracelet/bubbles",
 	"github.com/charmbracelet/bubbletea", "github.com/charmbracelet/colorprofile", "github.com/charmbracelet/lipgloss", "github.com/charmbracelet/x/ansi", "github.com/charmbracelet/x/cellbuf",
 	"github.com/charmbracelet/x/term", "github.com/clipperhouse/displaywidth", "github.com/clipperhouse/uax29/v2", "github.com/coreos/go-systemd/v22", "github.com/dlclark/regexp2/v2",
 	"github.com/dop251/goja", "github.com/erikgeiser/coninput", "github.com/gabriel-vasile/mimetype", "github.com/go-playground/locales", "github.com/go-playground/universal-translator",

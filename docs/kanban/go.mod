@@ -6,6 +6,7 @@ require github.com/towerkit/tower v0.0.0
 
 require (
 	github.com/VictoriaMetrics/metrics v1.45.0 // indirect
+	github.com/adhocore/gronx v1.20.4 // indirect
 	github.com/caarlos0/env/v11 v11.4.2 // indirect
 	github.com/coreos/go-systemd/v22 v22.7.0 // indirect
 	github.com/gabriel-vasile/mimetype v1.4.16 // indirect

@@ -20,12 +20,14 @@ type Handler func(ctx context.Context, args json.RawMessage) error
 
 // Config describes the workers of a process.
 type Config struct {
-	Table    *Table
-	Handlers map[string]Handler // by the names of jobs
-	Workers  int                // most jobs that run at once; 0: none
-	Queues   map[string]int     // most jobs of a queue that run at once
-	Grace    time.Duration      // that running jobs have when the engine stops, before their contexts end
-	Log      *slog.Logger
+	Table     *Table
+	Handlers  map[string]Handler // by the names of jobs
+	Calendar  *Calendar          // nil: there are no schedules
+	Schedules []Schedule
+	Workers   int            // most jobs that run at once; 0: none
+	Queues    map[string]int // most jobs of a queue that run at once
+	Grace     time.Duration  // that running jobs have when the engine stops, before their contexts end
+	Log       *slog.Logger
 }
 
 const (
@@ -61,14 +63,16 @@ func New(s *store.Store, c Config) *Engine {
 		running: map[record.ID]*Run{}, byQueue: map[string]int{}}
 }
 
-// Start takes jobs and runs them, until Close. Without workers it does nothing.
-func (e *Engine) Start() {
-	if e.Workers == 0 {
-		return
+// Start makes the schedules those of this build, takes jobs and runs them, until Close. Without
+// workers it takes none.
+func (e *Engine) Start(ctx context.Context) error {
+	if err := e.adopt(ctx); err != nil || e.Workers == 0 {
+		return err
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	running, cancel := context.WithCancel(context.Background())
 	e.cancel = cancel
-	e.loop.Go(func() { e.run(ctx) })
+	e.loop.Go(func() { e.run(running) })
+	return nil
 }
 
 // Close takes no more jobs, and lets those that run return: for the grace, and, after their
@@ -170,6 +174,10 @@ func (e *Engine) changed(seq uint64, id record.ID, after *record.Image) {
 // Take takes jobs that are due, as many as there are workers for, and starts them. It
 // returns when the next one is due, as far as that is known.
 func (e *Engine) Take(ctx context.Context) (next time.Time, err error) {
+	scheduled, err := e.schedule(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
 	for {
 		free, room := e.room()
 		found, err := e.look(ctx, free, room)
@@ -177,11 +185,11 @@ func (e *Engine) Take(ctx context.Context) (next time.Time, err error) {
 			err = e.upkeep(ctx, found)
 		}
 		if err != nil || found.nothing() {
-			return found.next, err
+			return earlier(scheduled, found.next), err
 		}
 		taken, err := e.take(ctx, found.due)
 		if err != nil {
-			return found.next, err
+			return time.Time{}, err
 		}
 		for _, run := range taken {
 			e.start(ctx, run)

@@ -21,6 +21,8 @@ type Options struct {
 	At          time.Time // in place of Delay
 	Key         string    // while a job of the name with the key waits or runs, there is no second; "": none
 	For         record.ID
+
+	scheduled *time.Time // the time of the schedule that enqueues it
 }
 
 // Check returns an error if the options are not those of a job.
@@ -44,7 +46,7 @@ func (t *Table) Enqueue(ctx context.Context, tx *store.Tx, name string, args []b
 		return "", fmt.Errorf("enqueue %s: %w", name, err)
 	}
 	now := tx.Now()
-	job := Job{Name: name, Queue: o.Queue, Priority: o.Priority, MaxAttempts: o.MaxAttempts, Args: args, For: o.For}
+	job := Job{Name: name, Queue: o.Queue, Priority: o.Priority, MaxAttempts: o.MaxAttempts, Args: args, For: o.For, Scheduled: o.scheduled}
 	if o.Key != "" {
 		key := name + "/" + o.Key
 		if id, err := t.byKey(ctx, tx, key); id != "" || err != nil {

@@ -212,7 +212,11 @@ func (e *Engine) renew(ctx context.Context) {
 // it has run.
 func (e *Engine) RunDue(ctx context.Context) (ran int, err error) {
 	for {
-		found, err := e.look(ctx, 1, nil)
+		_, err := e.schedule(ctx)
+		var found found
+		if err == nil {
+			found, err = e.look(ctx, 1, nil)
+		}
 		if err == nil {
 			err = e.upkeep(ctx, found)
 		}

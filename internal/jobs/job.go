@@ -44,8 +44,9 @@ type Job struct {
 	Due         time.Time
 	Started     *time.Time
 	Finished    *time.Time
-	For         record.ID // who it is for; "" if nobody in particular
-	Steps       []string  // that have been done
+	Scheduled   *time.Time // the time of the schedule that enqueued it; nil: none
+	For         record.ID  // who it is for; "" if nobody in particular
+	Steps       []string   // that have been done
 
 	Progress, Total int64
 	Note            string

@@ -329,7 +329,9 @@ func (a *App) open(ctx context.Context, to listener) (err error) {
 			config.Grace = jobsGrace
 		}
 		a.jobs = jobs.New(a.store, config)
-		a.jobs.Start()
+		if err := a.jobs.Start(ctx); err != nil {
+			return errors.Join(err, a.Close())
+		}
 	}
 	if a.config.Audit > 0 {
 		a.auditor = audit.New(audit.Options{Every: a.config.Audit, Folder: filepath.Join(filepath.Dir(a.config.Data), "divergences"), Build: a.config.Build, Store: a.store, Log: a.log})
