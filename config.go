@@ -286,6 +286,13 @@ func shareDatabase(out *server.Config) error {
 	}
 	o := driver.Options{Address: out.Data, Listen: out.Environ.Get("TOWER_DB_LISTEN"), Migrate: out.Env != "production"}
 	out.Data = out.Environ.Or("TOWER_REPLICA", filepath.Join(out.Folder, "db", out.Env+".replica.db"))
+	out.MigrateLog = func(ctx context.Context, models []*record.Model, run bool, say func(driver.Statement)) (driver.Plan, error) {
+		plan, err := driver.Migrate(ctx, o, models, run, say)
+		if err != nil {
+			err = fmt.Errorf("TOWER_DB: %w", err)
+		}
+		return plan, err
+	}
 	out.OpenLog = func(ctx context.Context, log *slog.Logger) (driver.Log, error) {
 		o.Log = log
 		opened, err := driver.Open(ctx, o)

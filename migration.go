@@ -5,11 +5,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 
+	"github.com/towerkit/tower/internal/database/driver"
 	"github.com/towerkit/tower/internal/migrate"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/server/control"
 	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/wire"
 )
 
 // A Migration changes stored records, once. Its steps name models and fields as they are
@@ -187,7 +191,29 @@ func (a *App) migrate(ctx context.Context, do string, out io.Writer) error {
 		return err
 	}
 	task := &migrate.Task{Do: do, Env: config.Env, Data: config.Data, Socket: socket, Open: a.app.Opening(nil)}
+	if config.MigrateLog != nil {
+		task.Tables = func(run bool, say func(string)) (*wire.MigrationReport, error) {
+			return migrateTables(ctx, config, run, say)
+		}
+	}
 	return task.Run(ctx, out)
+}
+
+// migrateTables brings the tables that nodes share in line with the models, or only says what
+// they need.
+func migrateTables(ctx context.Context, config server.Config, run bool, say func(string)) (*wire.MigrationReport, error) {
+	plan, err := config.MigrateLog(ctx, config.Models, run, func(s driver.Statement) {
+		first, _, _ := strings.Cut(s.SQL, "\n")
+		say(first)
+	})
+	if err != nil {
+		return nil, err
+	}
+	report := &wire.MigrationReport{Refused: strings.Join(plan.Problems, "\n")}
+	for _, s := range plan.Statements {
+		report.Tables = append(report.Tables, wire.TableChange{SQL: s.SQL, Says: s.Says})
+	}
+	return report, nil
 }
 
 // erasedMigrations returns migrations for the packages within.

@@ -12,9 +12,11 @@ import (
 
 	"github.com/towerkit/tower/internal/database/driver"
 	"github.com/towerkit/tower/internal/postgres"
+	"github.com/towerkit/tower/internal/postgres/tables"
+	"github.com/towerkit/tower/internal/record"
 )
 
-func init() { driver.Open = open }
+func init() { driver.Open, driver.Migrate = open, migrate }
 
 func open(ctx context.Context, o driver.Options) (driver.Log, error) {
 	log, err := postgres.Open(ctx, o.Address, postgres.Options{Listen: o.Listen, Migrate: o.Migrate, Logger: o.Log})
@@ -22,4 +24,22 @@ func open(ctx context.Context, o driver.Options) (driver.Log, error) {
 		return nil, err
 	}
 	return log, nil
+}
+
+func migrate(ctx context.Context, o driver.Options, models []*record.Model, run bool, say func(driver.Statement)) (driver.Plan, error) {
+	log, err := postgres.Open(ctx, o.Address, postgres.Options{Listen: o.Listen, Logger: o.Log})
+	if err != nil {
+		return driver.Plan{}, err
+	}
+	defer log.Close()
+	stated := func(s tables.Statement) driver.Statement { return driver.Statement{SQL: s.SQL, Says: s.Says} }
+	plan, err := log.Migrate(ctx, models, run, func(s tables.Statement) { say(stated(s)) })
+	if err != nil {
+		return driver.Plan{}, err
+	}
+	made := driver.Plan{Problems: plan.Problems}
+	for _, s := range plan.Statements {
+		made.Statements = append(made.Statements, stated(s))
+	}
+	return made, nil
 }

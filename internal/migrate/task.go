@@ -22,6 +22,10 @@ type Task struct {
 	Socket string   // of the control server of the application that may run
 	Open   *Opening // how this build opens the store
 
+	// Tables brings the tables of a database that nodes share in line with the models, or only
+	// says what they need; nil: the records are in a file.
+	Tables func(run bool, say func(string)) (*wire.MigrationReport, error)
+
 	lines *json.Encoder
 }
 
@@ -45,6 +49,13 @@ func (t *Task) say(progress string) {
 }
 
 func (t *Task) report(ctx context.Context) (*wire.MigrationReport, error) {
+	if t.Tables != nil {
+		switch t.Do {
+		case wire.MigrateStatus, wire.MigratePlan, wire.MigrateRun:
+			return t.Tables(t.Do == wire.MigrateRun, t.say)
+		}
+		return nil, fmt.Errorf("the records are in a database that nodes share: tower db migrate changes its tables, and --%s is for a file", t.Do)
+	}
 	remote, err := dial(ctx, t.Socket, t.Data)
 	if err != nil {
 		return nil, err

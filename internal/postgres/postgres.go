@@ -48,6 +48,7 @@ type Log struct {
 	writer  *link
 	others  *pgxpool.Pool
 	tables  *tables.Set // of the models; nil before Begin
+	shape   int64       // which the tables had when they were found to fit the models
 	foreign bool        // other programs had written something when Tail looked
 
 	ctx   context.Context // ends with Close

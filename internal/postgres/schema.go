@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -78,7 +77,7 @@ func (l *Log) Begin(ctx context.Context, models []*record.Model) (epoch string, 
 		})
 	}
 	if err == nil {
-		err = l.migrate(ctx, conn)
+		err = l.fit(ctx, conn)
 	}
 	if err != nil {
 		return "", explain(l.writer.config, err)
@@ -130,7 +129,7 @@ func (l *Log) create(ctx context.Context, tx pgx.Tx) error {
 	}
 	for _, s := range l.tables.Plan(found).Statements {
 		if err := run(ctx, tx, s.SQL); err != nil {
-			return fmt.Errorf("%s: %w", s.SQL, err)
+			return failed(s.SQL, err)
 		}
 	}
 	return nil
@@ -142,53 +141,4 @@ func run(ctx context.Context, on interface {
 }, statements string) error {
 	_, err := on.Exec(ctx, statements, pgx.QueryExecModeSimpleProtocol)
 	return err
-}
-
-// migrate brings the tables in line with the models, if it may. It returns an error if they do
-// not fit.
-func (l *Log) migrate(ctx context.Context, conn *pgx.Conn) error {
-	found, err := l.tables.Find(ctx, conn)
-	if err != nil {
-		return err
-	}
-	plan := l.tables.Plan(found)
-	if len(plan.Problems) > 0 {
-		return &MisfitError{plan}
-	}
-	if !l.options.Migrate {
-		if !plan.Fits() {
-			return &MisfitError{plan}
-		}
-		return nil
-	}
-	for _, s := range plan.Statements {
-		l.options.Logger.Info("PostgreSQL: "+s.Says, "sql", s.SQL)
-		if err := run(ctx, conn, s.SQL); err != nil {
-			if found, errFind := l.tables.Find(ctx, conn); errFind == nil && l.tables.Plan(found).Fits() {
-				return nil // another node was first
-			}
-			return fmt.Errorf("%s: %w", s.SQL, err)
-		}
-	}
-	return nil
-}
-
-// A MisfitError reports that the tables of a database do not fit the models.
-type MisfitError struct{ Plan *tables.Plan }
-
-func (e *MisfitError) Error() string {
-	var b strings.Builder
-	b.WriteString("the tables in PostgreSQL do not fit the models, and nothing was changed:")
-	for _, problem := range e.Plan.Problems {
-		b.WriteString("\n  " + problem)
-	}
-	if len(e.Plan.Problems) == 0 {
-		b.WriteString(" run these statements first")
-		for _, s := range e.Plan.Statements {
-			if s.Needs {
-				b.WriteString("\n  " + s.SQL + ";")
-			}
-		}
-	}
-	return b.String()
 }

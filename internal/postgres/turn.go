@@ -103,6 +103,7 @@ func (l *Log) Turn(ctx context.Context, seq uint64) (_ store.Turn, tail []store.
 		b.Queue(reach)
 		b.Queue(tailFrom, seq, wholeTail)
 		b.Queue(tables.Foreign)
+		b.Queue(tables.Shape)
 		results := conn.SendBatch(ctx, b)
 		tail, err = nil, nil
 		for range 4 {
@@ -116,8 +117,15 @@ func (l *Log) Turn(ctx context.Context, seq uint64) (_ store.Turn, tail []store.
 		if err == nil {
 			t.inbox, err = l.readInbox(results)
 		}
+		var shape int64
+		if err == nil {
+			err = results.QueryRow().Scan(&shape)
+		}
 		t.conn = conn
-		return errors.Join(err, results.Close())
+		if err = errors.Join(err, results.Close()); err == nil && shape != l.shape {
+			err = l.refit(ctx, conn, shape)
+		}
+		return err
 	})
 	if err != nil {
 		t.End()

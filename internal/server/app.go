@@ -59,6 +59,8 @@ type Config struct {
 	// OpenLog opens the log that the nodes of the application share; nil: it runs on one.
 	OpenLog func(context.Context, *slog.Logger) (driver.Log, error)
 	LogWait time.Duration // how long a commit waits for a log that cannot be reached
+	// MigrateLog plans what the tables of that log need, and does it if run is set.
+	MigrateLog func(ctx context.Context, models []*record.Model, run bool, say func(driver.Statement)) (driver.Plan, error)
 
 	Models         []*record.Model
 	Migrations     []migrate.Migration

@@ -10,6 +10,7 @@ type MigrationReport struct {
 	Running bool   `json:"running,omitempty"` // another process has it open, and was spoken to
 	Fresh   bool   `json:"fresh,omitempty"`   // there is no file yet
 
+	Tables  []TableChange      `json:"tables,omitempty"`  // of the database that nodes share: what its tables need, or got
 	Changes []ModelChange      `json:"changes,omitempty"` // of the models since the store was last opened
 	Pending []PendingMigration `json:"pending,omitempty"`
 	Renamed []StepReport       `json:"renamed,omitempty"` // by tags
@@ -23,6 +24,12 @@ type MigrationReport struct {
 	Migrated []string            `json:"migrated,omitempty"` // ids of what was done now
 	Seconds  float64             `json:"seconds,omitempty"`
 	Suggest  *SuggestedMigration `json:"suggest,omitempty"`
+}
+
+// A TableChange is a statement that brings a table in line with its model.
+type TableChange struct {
+	SQL  string `json:"sql"`
+	Says string `json:"says"` // what it does
 }
 
 // A ModelChange is a difference between a model and what is stored.

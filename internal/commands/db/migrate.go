@@ -56,6 +56,9 @@ If the application runs, it goes on serving: tower db migrate prepares the recor
 those that are served, and the build that starts next takes them over at once. Otherwise
 the migrations are done when the command returns. It can be interrupted and run again.
 
+If TOWER_DB is the address of a database, the command brings its tables in line with the
+models, and prints the statements. Nodes of older builds go on meanwhile: no column goes.
+
 --plan tells what each step would do, on how many records, and what would be lost, and
 changes nothing. --rehearse does everything on a copy of the data, and deletes the copy.
 --accept goes on although records will not fit their models: they are kept, are in no
@@ -165,6 +168,13 @@ func printMigration(cmd *cobra.Command, do string, r *wire.MigrationReport) {
 		p.line("There is no data yet: %s", r.Data)
 		return
 	}
+	for _, c := range r.Tables {
+		p.section("Tables")
+		p.item("-- %s", c.Says)
+		for line := range strings.Lines(c.SQL + ";") {
+			p.item("%s", strings.TrimRight(line, "\n"))
+		}
+	}
 	for _, c := range r.Changes {
 		p.section("Models")
 		p.item("%s", c.Text)
@@ -248,6 +258,8 @@ func (p *migrationPrinter) end(do string, r *wire.MigrationReport) {
 			p.line("%d %s prepared.", r.Prepared[model], model)
 		}
 		p.line("The application that runs serves what it did. The build that starts next takes over what was prepared.")
+	case len(r.Tables) > 0:
+		p.line("Done: the tables fit the models.")
 	case len(r.Migrated) > 0:
 		p.line("Done in %.1f s: %s.", r.Seconds, strings.Join(r.Migrated, ", "))
 	default:
@@ -257,6 +269,8 @@ func (p *migrationPrinter) end(do string, r *wire.MigrationReport) {
 
 func (p *migrationPrinter) next(r *wire.MigrationReport) {
 	switch {
+	case len(r.Tables) > 0:
+		p.line("%s", cli.Named(p.cmd, "Change the tables so: tower db migrate"))
 	case len(r.Pending) > 0:
 		p.line("%s", cli.Named(p.cmd, "Run the pending migrations: tower db migrate"))
 	case r.Suggest != nil:

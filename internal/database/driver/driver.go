@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 
+	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -27,6 +28,23 @@ type Options struct {
 
 // Open connects to a database. It is nil in a program without a driver.
 var Open func(context.Context, Options) (Log, error)
+
+// Migrate plans what brings the tables of a database in line with models, and does it if run is
+// set. say is told of each statement before it is executed. It is nil in a program without a
+// driver.
+var Migrate func(ctx context.Context, o Options, models []*record.Model, run bool, say func(Statement)) (Plan, error)
+
+// A Plan is what tables need.
+type Plan struct {
+	Statements []Statement
+	Problems   []string // what somebody must settle first
+}
+
+// A Statement is one step of a plan.
+type Statement struct {
+	SQL  string
+	Says string // what it does
+}
 
 // Check returns an error if the program has no driver.
 func Check() error {

@@ -15,6 +15,12 @@ import (
 	"github.com/towerkit/tower/internal/store"
 )
 
+// Shape counts, in SQL, the changes of the tables. [Changed] adds one.
+const (
+	Shape   = "SELECT version FROM tower.shape"
+	Changed = "UPDATE tower.shape SET version = version + 1"
+)
+
 // Waiting reports, in SQL, whether other programs have written what has no number.
 const Waiting = "SELECT EXISTS (SELECT FROM tower.inbox)"
 

@@ -11,8 +11,8 @@ import (
 
 // Found is what a database has of a set's tables.
 type Found struct {
-	Support string // the comment that says which version of its own tables and functions tower has
-	Schema  bool   // the schema of the tables is there
+	Support int  // the version of tower's own tables and functions; 0 if there are none
+	Schema  bool // the schema of the tables is there
 	Tables  map[string]*FoundTable
 }
 
@@ -62,7 +62,7 @@ func (s *Set) Find(ctx context.Context, q Querier) (*Found, error) {
 }
 
 const (
-	findSupport = `SELECT coalesce(obj_description(to_regprocedure('tower.capture()'), 'pg_proc'), ''), to_regnamespace(quote_ident($1)) IS NOT NULL`
+	findSupport = `SELECT coalesce(substring(obj_description(to_regprocedure('tower.capture()'), 'pg_proc') FROM '^tower ([0-9]{1,9})$')::int, 0), to_regnamespace(quote_ident($1)) IS NOT NULL`
 	findTables  = `SELECT c.relname, c.reltuples::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 		WHERE n.nspname = $1 AND c.relname = ANY($2::text[]) AND c.relkind IN ('r', 'p')`
 	findColumns = `SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.atthasdef OR a.attidentity <> '' OR a.attgenerated <> '', coalesce(col_description(c.oid, a.attnum), '')

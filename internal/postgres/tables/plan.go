@@ -37,7 +37,7 @@ const stamp = "tower: "
 // Plan compares what a database has with what the models need.
 func (s *Set) Plan(found *Found) *Plan {
 	p := &Plan{}
-	if found.Support != "tower "+supportVersion {
+	if found.Support < supportVersion {
 		p.add(true, support, "makes the tables and functions that tower itself needs")
 	}
 	if s.Schema != "public" && !found.Schema {

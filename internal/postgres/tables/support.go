@@ -3,8 +3,8 @@ package tables
 import "fmt"
 
 // supportVersion is that of what all tables need in the schema tower. It is in the comment on
-// the function tower.capture.
-const supportVersion = "1"
+// the function tower.capture: "tower 1".
+const supportVersion = 1
 
 // support makes what all tables need in the schema tower, or brings it up to date.
 //
@@ -15,7 +15,7 @@ const supportVersion = "1"
 //
 // The functions own and node tell tower's own writes. Anybody can make own true, and so avoid
 // checks. To avoid being captured one must also be allowed to write commits.
-const support = `CREATE SCHEMA IF NOT EXISTS tower;
+var support = `CREATE SCHEMA IF NOT EXISTS tower;
 GRANT USAGE ON SCHEMA tower TO PUBLIC;
 CREATE TABLE IF NOT EXISTS tower.exact (
 	model text COLLATE "C", id text COLLATE "C", seq bigint NOT NULL, public bytea NOT NULL, private bytea, PRIMARY KEY (model, id)
@@ -81,7 +81,7 @@ COMMENT ON TABLE tower.exact IS 'Records whose bytes do not follow from their co
 COMMENT ON TABLE tower.adopted IS 'The commits of rows that other programs have written.';
 COMMENT ON TABLE tower.inbox IS 'What other programs have written, until a node has made commits of it.';
 COMMENT ON TABLE tower.shape IS 'Counts the changes of the tables, so that nodes notice them.';
-COMMENT ON FUNCTION tower.capture() IS ` + "'tower " + supportVersion + "'"
+COMMENT ON FUNCTION tower.capture() IS ` + fmt.Sprintf("'tower %d'", supportVersion)
 
 // triggers returns the triggers of a table, each with the statement that makes it.
 func (t *Table) triggers() []trigger {
