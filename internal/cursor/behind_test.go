@@ -76,7 +76,7 @@ func TestAnEngineThatFellBehindEndsOpenings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.engine.skip()
+	b.engine.skip(store.ErrExpired)
 	if _, err := b.engine.finish(t.Context(), o, nil, nil, &resume{}, nil); !errors.Is(err, ErrBehind) {
 		t.Error(err)
 	}

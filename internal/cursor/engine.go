@@ -42,8 +42,8 @@ type Sink interface {
 	Rescope(c store.Commit) []Move
 
 	// Deliver receives what a commit did: every commit once, in order, including
-	// those without effects. If the engine falls so far behind that the log has lost
-	// commits, Deliver gets one commit with a seq alone in their place, and an effect
+	// those without effects. If the engine falls so far behind that the log has dropped
+	// commits, or commits that it has delivered are lost, Deliver gets one commit with a seq alone in their place, and an effect
 	// with a Resync for every query. The caller must then compute the specs of its
 	// holders again, since Rescope was not called for the lost commits.
 	//
@@ -137,8 +137,8 @@ func (e *Engine) Run(ctx context.Context) error {
 		switch {
 		case err == nil:
 			e.deliver(c)
-		case errors.Is(err, store.ErrExpired):
-			e.skip()
+		case errors.Is(err, store.ErrExpired): // or the last one was lost
+			e.skip(err)
 		case ctx.Err() != nil || errors.Is(err, store.ErrClosed):
 			return nil
 		default:
@@ -231,8 +231,8 @@ func (e *Engine) followMeasured(effects []Effect, q *Query, touches []touch, now
 	return effects
 }
 
-// skip continues after commits that the log has lost.
-func (e *Engine) skip() {
+// skip continues after commits that cannot be followed, for a reason.
+func (e *Engine) skip(reason error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	seq := e.st.Seq()
@@ -247,7 +247,7 @@ func (e *Engine) skip() {
 	var effects []Effect
 	for _, q := range e.queries() {
 		for _, g := range slices.Backward(q.groups()) {
-			effects = e.failGroup(effects, g, store.ErrExpired)
+			effects = e.failGroup(effects, g, reason)
 		}
 	}
 	e.sink.Deliver(store.Commit{Seq: seq}, effects, nil)

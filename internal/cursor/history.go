@@ -242,7 +242,7 @@ func (e *Engine) reachesBack(ctx context.Context, seq uint64) (bool, error) {
 	e.mu.Lock()
 	known := e.history != nil && e.history.since <= seq
 	e.mu.Unlock()
-	if known || seq < e.unreachable || e.Seq()-seq > uint64(e.historyLimit) || e.st.LogStart() > seq+1 {
+	if known || seq < e.unreachable || e.st.Count(seq, e.Seq()) > uint64(e.historyLimit) || e.st.LogStart() > seq+1 {
 		return known, nil
 	}
 	h, feed := newHistory(seq, e.historyLimit), e.st.Feed(seq)

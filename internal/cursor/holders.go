@@ -121,7 +121,10 @@ func (e *Engine) failGroup(effects []Effect, g *group, err error) []Effect {
 
 // resyncReason returns the reason for a resync that corresponds to an error.
 func (e *Engine) resyncReason(err error) string {
-	if errors.Is(err, store.ErrExpired) {
+	switch {
+	case errors.Is(err, store.ErrNoCommit):
+		return Epoch
+	case errors.Is(err, store.ErrExpired):
 		return Expired
 	}
 	e.report(fmt.Errorf("keep a cursor current: %w", err))

@@ -63,8 +63,8 @@ func (p *progress) reached(seq uint64) <-chan struct{} {
 func (p *progress) reach(seq uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for at := p.seq.Load() + 1; at <= seq && len(p.waiters) > 0; at++ {
-		if waiter := p.waiters[at]; waiter != nil {
+	for at, waiter := range p.waiters {
+		if at <= seq {
 			close(waiter)
 			delete(p.waiters, at)
 		}

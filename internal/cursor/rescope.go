@@ -93,7 +93,7 @@ func (d *leavingHolder) moved(now result, seq uint64) Moved {
 // detach removes the moving holders from their queries and notes what they held
 // before the commit: nothing of the commit reaches them under their old spec.
 func (e *Engine) detach(c store.Commit, moves []Move) []leavingHolder {
-	before := e.at(context.Background(), c.Seq-1)
+	before := e.at(context.Background(), e.st.Before(c.Seq))
 	left := map[*group]leavingHolder{}
 	var leaving []leavingHolder
 	for _, m := range moves {

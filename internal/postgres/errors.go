@@ -25,6 +25,7 @@ const (
 	noDatabase          sqlState = "3D000"
 	noRight             sqlState = "42501"
 	tooMany             sqlState = "53300"
+	readOnly            sqlState = "25006"
 )
 
 func code(err error) sqlState {

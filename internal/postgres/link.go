@@ -50,7 +50,7 @@ func (k *link) drop() {
 func (k *link) do(ctx context.Context, fn func(context.Context, *pgx.Conn) error) error {
 	idle := k.conn != nil && !k.conn.IsClosed()
 	err := k.try(ctx, fn)
-	if err != nil && idle && k.conn.IsClosed() && ctx.Err() == nil {
+	if err != nil && idle && (k.conn == nil || k.conn.IsClosed()) && ctx.Err() == nil {
 		err = k.try(ctx, fn)
 	}
 	if err != nil && (k.conn == nil || k.conn.IsClosed()) {
@@ -66,7 +66,11 @@ func (k *link) try(ctx context.Context, fn func(context.Context, *pgx.Conn) erro
 	if err != nil {
 		return err
 	}
-	return fn(ctx, conn)
+	err = fn(ctx, conn)
+	if code(err) == readOnly { // it has become a standby
+		k.drop()
+	}
+	return err
 }
 
 // rollback ends a transaction, and gives the connection up if that fails.

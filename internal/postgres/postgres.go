@@ -51,6 +51,9 @@ type Log struct {
 	shape   int64       // which the tables had when they were found to fit the models
 	foreign bool        // other programs had written something when Tail looked
 
+	epoch    string // of the history, once Begin has read it
+	standing string // the statement
+
 	ctx   context.Context // ends with Close
 	stop  context.CancelFunc
 	joins sync.WaitGroup

@@ -34,6 +34,13 @@ CREATE TABLE tower.commits (
 );
 COMMENT ON TABLE tower.commits IS 'The newest commits, which all nodes follow.';
 CREATE INDEX ON tower.commits (at);
+CREATE TABLE tower.lineages (
+	first bigint PRIMARY KEY,
+	after bigint NOT NULL,
+	name text NOT NULL,
+	at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE tower.lineages IS 'Servers that made commits: the first one, and the one before, after which others may have been lost.';
 CREATE TABLE tower.calls (
 	key bytea PRIMARY KEY,
 	call bytea NOT NULL,
@@ -72,7 +79,11 @@ func (l *Log) Begin(ctx context.Context, models []*record.Model) (epoch string, 
 	conn, err := l.writer.get(ctx)
 	if err == nil {
 		err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-			epoch, err = l.begin(ctx, tx)
+			if epoch, err = l.begin(ctx, tx); err != nil {
+				return err
+			}
+			name, err := nameLineages(ctx, tx)
+			l.epoch, l.standing = epoch, standing+name+standingFrom
 			return err
 		})
 	}

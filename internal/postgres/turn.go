@@ -22,23 +22,26 @@ const (
 	lock = "SELECT FROM tower.turn WHERE one = 1 FOR UPDATE"
 	// Everybody waits for who has the turn and waits for a row.
 	rowTimeout = "SET LOCAL lock_timeout = '500ms'"
-	reach      = "SELECT coalesce(min(seq), 1), coalesce(max(seq), 0) FROM tower.commits"
-	tailFrom   = "SELECT seq, tag, data, key, call FROM tower.commits WHERE seq > $1 ORDER BY seq LIMIT $2"
+	tailFrom   = `SELECT c.seq, coalesce(l.after, c.seq - 1), tag, data, key, call
+		FROM tower.commits AS c LEFT JOIN tower.lineages AS l ON l.first = c.seq WHERE c.seq > $1 ORDER BY c.seq LIMIT $2`
 
 	tailCommits = 1000    // most commits that Tail returns
 	tailBytes   = 8 << 20 // about most bytes
 	wholeTail   = 1 << 40 // commits: all
 )
 
-// Tail returns the commits after seq.
-func (l *Log) Tail(ctx context.Context, seq uint64) (tail []store.Entry, err error) {
+// Tail returns the commits after a position.
+func (l *Log) Tail(ctx context.Context, at store.Position) (tail []store.Entry, err error) {
 	err = l.writer.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		b := &pgx.Batch{}
-		b.Queue(reach)
-		b.Queue(tailFrom, seq, tailCommits)
+		b.Queue(l.standing, at.Seq)
+		b.Queue(tailFrom, at.Seq, tailCommits)
 		b.Queue(tables.Waiting)
 		results := conn.SendBatch(ctx, b)
-		if tail, err = readTail(results, seq, tailBytes); err == nil {
+		if _, err = l.readStand(results, at); err == nil {
+			tail, err = readTail(results, at.Seq, tailBytes)
+		}
+		if err == nil {
 			err = results.QueryRow().Scan(&l.foreign)
 		}
 		return errors.Join(err, results.Close())
@@ -49,18 +52,8 @@ func (l *Log) Tail(ctx context.Context, seq uint64) (tail []store.Entry, err err
 	return tail, nil
 }
 
-// readTail reads the answers to the statements reach and tailFrom.
+// readTail reads the answer to the statement tailFrom.
 func readTail(results pgx.BatchResults, seq uint64, budget int) (tail []store.Entry, err error) {
-	var first, last uint64
-	if err := results.QueryRow().Scan(&first, &last); err != nil {
-		return nil, err
-	}
-	switch {
-	case last < seq:
-		return nil, fmt.Errorf("the database has the commits to %d, and the store has %d: the database has lost some, by a restored backup or a failover to a server that did not have them", last, seq)
-	case last > seq && first > seq+1:
-		return nil, store.ErrExpired
-	}
 	rows, err := results.Query()
 	if err != nil {
 		return nil, err
@@ -69,14 +62,14 @@ func readTail(results pgx.BatchResults, seq uint64, budget int) (tail []store.En
 	for budget > 0 && rows.Next() {
 		var e store.Entry
 		var tag int64
-		if err := rows.Scan(&e.Seq, &tag, &e.Data, &e.Key, &e.Call); err != nil {
+		if err := rows.Scan(&e.Seq, &e.After, &tag, &e.Data, &e.Key, &e.Call); err != nil {
 			return nil, err
 		}
 		e.Tag = uint64(tag)
-		if want := seq + 1 + uint64(len(tail)); e.Seq != want {
-			return nil, fmt.Errorf("the database has no commit %d", want)
+		if e.After != seq {
+			return nil, fmt.Errorf("the database has commit %d and not %d before it", e.Seq, e.After)
 		}
-		tail = append(tail, e)
+		tail, seq = append(tail, e), e.Seq
 		budget -= len(e.Data) + len(e.Call)
 	}
 	rows.Close()
@@ -88,11 +81,12 @@ type turn struct {
 	log   *Log
 	conn  *pgx.Conn
 	inbox *tables.Inbox
+	stand stand
 	ended bool
 }
 
 // Turn locks the row of the turn.
-func (l *Log) Turn(ctx context.Context, seq uint64) (_ store.Turn, tail []store.Entry, err error) {
+func (l *Log) Turn(ctx context.Context, at store.Position) (_ store.Turn, tail []store.Entry, err error) {
 	t := &turn{log: l}
 	err = l.writer.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		b := &pgx.Batch{}
@@ -100,8 +94,8 @@ func (l *Log) Turn(ctx context.Context, seq uint64) (_ store.Turn, tail []store.
 		b.Queue(settings)
 		b.Queue(lock)
 		b.Queue(rowTimeout)
-		b.Queue(reach)
-		b.Queue(tailFrom, seq, wholeTail)
+		b.Queue(l.standing, at.Seq)
+		b.Queue(tailFrom, at.Seq, wholeTail)
 		b.Queue(tables.Foreign)
 		b.Queue(tables.Shape)
 		results := conn.SendBatch(ctx, b)
@@ -112,7 +106,10 @@ func (l *Log) Turn(ctx context.Context, seq uint64) (_ store.Turn, tail []store.
 			}
 		}
 		if err == nil {
-			tail, err = readTail(results, seq, wholeTail)
+			t.stand, err = l.readStand(results, at)
+		}
+		if err == nil {
+			tail, err = readTail(results, at.Seq, wholeTail)
 		}
 		if err == nil {
 			t.inbox, err = l.readInbox(results)
@@ -151,6 +148,9 @@ func (t *turn) Foreign() []store.Foreign { return t.inbox.All }
 
 // Foreign reports whether other programs have written something.
 func (l *Log) Foreign() bool { return l.foreign }
+
+// Next returns the number of the next commit.
+func (t *turn) Next() uint64 { return t.stand.next() }
 
 // End ends the turn without an append.
 func (t *turn) End() {
@@ -218,6 +218,7 @@ func (t *turn) queue(b *pgx.Batch, commits []store.Appended, calls []store.Call)
 			return err
 		}
 		queueCommits(b, commits)
+		t.stand.queueLineage(b, &commits[0])
 	}
 	t.inbox.Adopt(b, commits)
 	queueCalls(b, commits, calls)

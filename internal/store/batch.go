@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/towerkit/tower/internal/lineage"
 	"github.com/towerkit/tower/internal/record"
 	bolt "go.etcd.io/bbolt"
 )
@@ -17,7 +18,9 @@ type batch struct {
 	store   *Store
 	btx     *bolt.Tx
 	head    head
+	forks   lineage.Forks
 	since   uint64 // the newest commit before the batch
+	next    uint64 // the number that the next commit gets
 	commits []Commit
 	newest  time.Time // at least the time of the newest commit, if others make some too
 }
@@ -110,7 +113,7 @@ func (x *index) addTaken(problems *record.Problems) {
 
 // apply writes p, which has passed check, as the next commit.
 func (b *batch) apply(p *pending) (Commit, error) {
-	c := Commit{Seq: b.head.seq + 1, At: b.store.now(), By: p.by, Changes: p.changes, Trace: p.trace}
+	c := Commit{Seq: b.next, At: b.store.now(), By: p.by, Changes: p.changes, Trace: p.trace}
 	if c.At.Before(b.newest) { // by another clock
 		c.At = b.newest
 	}
@@ -128,10 +131,24 @@ func (b *batch) apply(p *pending) (Commit, error) {
 	if err == nil && p.attempt != nil {
 		err = b.claim(p.attempt, &c)
 	}
-	b.head.seq = c.Seq
-	b.head.bytes += uint64(len(p.entry))
-	b.commits = append(b.commits, c)
+	if err == nil {
+		err = b.follow(&c, len(p.entry))
+	}
 	return c, err
+}
+
+// follow makes a commit the newest one, whose entry has that size.
+func (b *batch) follow(c *Commit, size int) error {
+	if fork := (lineage.Fork{After: b.head.seq, First: c.Seq}); fork.First != fork.After+1 {
+		b.forks = b.forks.Add(fork)
+		if err := b.store.bucket(b.btx, metaBucket).Put(forksKey, b.forks.Append(nil)); err != nil {
+			return err
+		}
+	}
+	b.head.seq, b.next = c.Seq, c.Seq+1
+	b.head.bytes += uint64(size)
+	b.commits = append(b.commits, *c)
+	return nil
 }
 
 // bucket returns a bucket whose pages are filled to that ratio when they split.

@@ -131,7 +131,7 @@ func (c *check) each(bucket []byte) func(yield func(k, v []byte) bool) {
 // record as it is stored.
 func (c *check) log() {
 	var size uint64
-	next := logStart(c.btx, c.head)
+	next, forks := logStart(c.btx, c.head), readForks(c.btx)
 	left := map[record.Key]uint64{}
 	for k, v := range c.each(logBucket) {
 		if seq := binary.BigEndian.Uint64(k); seq != next {
@@ -144,13 +144,13 @@ func (c *check) log() {
 		}
 		c.changes(&commit, left)
 		size += uint64(len(v))
-		next++
+		next = forks.Next(next)
 	}
 	if c.ctx.Err() != nil {
 		return
 	}
-	if next != c.head.seq+1 {
-		c.report("the log ends at commit %d, the newest is %d", next-1, c.head.seq)
+	if next != forks.Next(c.head.seq) {
+		c.report("the log ends at commit %d, the newest is %d", forks.Before(next), c.head.seq)
 	}
 	if size != c.head.bytes {
 		c.report("the log has %d bytes, its header states %d", size, c.head.bytes)

@@ -120,8 +120,8 @@ func (tx *Tx) rememberScan(m *record.Model, sp span, r *Range, last []byte, seq 
 // unchanged reports whether no commit since the scan has changed what it read.
 func (b *batch) unchanged(sc *scanRead) bool {
 	published := b.store.ring.since(sc.seq)
-	if uint64(len(published)) < b.since-sc.seq {
-		return false // the commits are no longer in memory
+	if uint64(len(published)) < b.forks.Count(sc.seq, b.since) || !b.forks.Has(sc.seq) {
+		return false // the commits are no longer in memory, or what was scanned is of one that was lost
 	}
 	for _, commits := range [...][]Commit{published, b.commits} {
 		for i := range commits {

@@ -3,8 +3,10 @@ package store
 import (
 	"context"
 	"slices"
+	"sort"
 	"sync"
 
+	"github.com/towerkit/tower/internal/lineage"
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -12,22 +14,27 @@ import (
 // maxSize bytes, and always the newest one. It is safe for concurrent use.
 type ring struct {
 	mu       sync.Mutex
-	commits  []Commit // without gaps, oldest first
+	commits  []Commit // all from one on, oldest first
 	size     int
 	seq      uint64 // of the newest commit
 	start    uint64 // of the log
+	forks    lineage.Forks
 	closed   bool
 	wake     chan struct{} // closed when something changes
 	maxCount int
 	maxSize  int
 }
 
-// publish appends commits, which follow the newest one, and wakes all readers. start
-// is the new start of the log.
-func (r *ring) publish(commits []Commit, start uint64) {
+// publish appends commits, which follow the newest one that is not lost, and wakes all
+// readers. start is the new start of the log.
+func (r *ring) publish(commits []Commit, start uint64, forks lineage.Forks) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.start = start
+	r.start, r.forks = start, forks
+	for n := len(r.commits); n > 0 && !forks.Has(r.commits[n-1].Seq); n-- {
+		r.size -= r.commits[n-1].size()
+		r.commits = r.commits[:n-1]
+	}
 	for i := range commits {
 		r.commits = append(r.commits, commits[i])
 		r.size += commits[i].size()
@@ -50,17 +57,17 @@ func (r *ring) publish(commits []Commit, start uint64) {
 func (r *ring) prepend(commits []Commit) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	first := r.seq + 1
+	last := r.seq
 	if len(r.commits) > 0 {
-		first = r.commits[0].Seq
+		last = r.forks.Before(r.commits[0].Seq)
 	}
 	for len(commits) > 0 && commits[0].Seq < r.start { // they were forgotten meanwhile
 		commits = commits[1:]
 	}
-	for len(commits) > 0 && commits[len(commits)-1].Seq >= first {
+	for len(commits) > 0 && commits[len(commits)-1].Seq > last {
 		commits = commits[:len(commits)-1]
 	}
-	if len(commits) == 0 || commits[len(commits)-1].Seq != first-1 {
+	if len(commits) == 0 || commits[len(commits)-1].Seq != last {
 		return
 	}
 	from := len(commits)
@@ -102,10 +109,16 @@ func (r *ring) newest() uint64 {
 // at returns the commit seq if it is in memory, and the zero Commit otherwise. The
 // caller must hold the lock.
 func (r *ring) at(seq uint64) Commit {
-	if len(r.commits) == 0 || seq < r.commits[0].Seq || seq > r.seq {
-		return Commit{}
+	if i := r.from(seq); i < len(r.commits) && r.commits[i].Seq == seq {
+		return r.commits[i]
 	}
-	return r.commits[seq-r.commits[0].Seq]
+	return Commit{}
+}
+
+// from returns where the first commit with that number or a later one is. The caller must
+// hold the lock.
+func (r *ring) from(seq uint64) int {
+	return sort.Search(len(r.commits), func(i int) bool { return r.commits[i].Seq >= seq })
 }
 
 // since returns the commits after seq that are in memory: all commits after seq, or
@@ -113,13 +126,7 @@ func (r *ring) at(seq uint64) Commit {
 func (r *ring) since(seq uint64) []Commit {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.commits) == 0 || seq >= r.seq {
-		return nil
-	}
-	if first := r.commits[0].Seq; seq >= first {
-		return append([]Commit(nil), r.commits[seq-first+1:]...)
-	}
-	return append([]Commit(nil), r.commits...)
+	return append([]Commit(nil), r.commits[r.from(seq+1):]...)
 }
 
 // A Feed reads the store's commits in order. It is not safe for concurrent use. A
@@ -134,7 +141,8 @@ type Feed struct {
 func (s *Store) Feed(from uint64) *Feed { return &Feed{store: s, seq: from} }
 
 // Next waits for the next commit and returns it. It returns [ErrExpired] if the log
-// no longer has that commit, [ErrClosed] when the store is closed, and ctx's error.
+// no longer has that commit, an error that is also [ErrNoCommit] if the commit before it
+// was lost, [ErrClosed] when the store is closed, and ctx's error.
 func (f *Feed) Next(ctx context.Context) (Commit, error) {
 	for {
 		c, wake, err := f.poll()
@@ -156,9 +164,10 @@ func (f *Feed) Next(ctx context.Context) (Commit, error) {
 // poll returns the next commit if there is one, and otherwise the zero Commit and a
 // channel that is closed when there may be one.
 func (f *Feed) poll() (Commit, <-chan struct{}, error) {
-	r, next := &f.store.ring, f.seq+1
+	r := &f.store.ring
 	r.mu.Lock()
 	closed, wake, newest := r.closed, r.wake, r.seq
+	has, next := r.forks.Has(f.seq), r.forks.Next(f.seq)
 	c := r.at(next)
 	r.mu.Unlock()
 	if closed {
@@ -166,6 +175,9 @@ func (f *Feed) poll() (Commit, <-chan struct{}, error) {
 			return Commit{}, nil, err
 		}
 		return Commit{}, nil, ErrClosed
+	}
+	if !has {
+		return Commit{}, nil, lost(f.seq)
 	}
 	if c.Seq == 0 && next <= newest {
 		c, err := f.readAhead(next, newest)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/towerkit/tower/internal/lineage"
 	"github.com/towerkit/tower/internal/record"
 	bolt "go.etcd.io/bbolt"
 )
@@ -43,7 +44,7 @@ func (c Change) Same(f *record.Field) bool {
 // A Commit is the changes of one transaction, in the order of the transaction's
 // first writes to the records. All readers share it, so it must not be written to.
 type Commit struct {
-	Seq     uint64 // 1 is the epoch's first; 0 is no commit
+	Seq     uint64 // 1 is the epoch's first; 0 is no commit. See [Store.Before] for the others
 	At      time.Time
 	By      string // author, as passed to Begin
 	Changes []Change
@@ -64,16 +65,30 @@ func (c *Commit) size() int {
 type head struct {
 	seq   uint64 // of the newest commit
 	bytes uint64 // total size of the log's entries
+	tag   uint64 // of the newest commit, in a replica
 }
 
 func readHead(btx *bolt.Tx) head {
 	data := btx.Bucket(metaBucket).Get(headKey)
-	return head{seq: binary.BigEndian.Uint64(data), bytes: binary.BigEndian.Uint64(data[8:])}
+	h := head{seq: binary.BigEndian.Uint64(data), bytes: binary.BigEndian.Uint64(data[8:])}
+	if len(data) > 16 {
+		h.tag = binary.BigEndian.Uint64(data[16:])
+	}
+	return h
 }
 
 func (h head) write(btx *bolt.Tx) error {
 	data := binary.BigEndian.AppendUint64(nil, h.seq)
-	return btx.Bucket(metaBucket).Put(headKey, binary.BigEndian.AppendUint64(data, h.bytes))
+	data = binary.BigEndian.AppendUint64(data, h.bytes)
+	if h.tag != 0 {
+		data = binary.BigEndian.AppendUint64(data, h.tag)
+	}
+	return btx.Bucket(metaBucket).Put(headKey, data)
+}
+
+// readForks returns where lineages begin that the file has commits of.
+func readForks(btx *bolt.Tx) lineage.Forks {
+	return lineage.Read(btx.Bucket(metaBucket).Get(forksKey))
 }
 
 // logStart returns the seq of the oldest commit in the log, or of the next commit if
@@ -87,12 +102,17 @@ func logStart(btx *bolt.Tx, h head) uint64 {
 }
 
 // readLog returns the commits from to last: at least one, and no more than fit into
-// budget bytes. If the log starts later than from, it returns [ErrExpired].
+// budget bytes. If the log starts later than from, it returns [ErrExpired], and
+// [ErrNoCommit] if from has been lost.
 func (s *Store) readLog(btx *bolt.Tx, from, last uint64, budget int) ([]Commit, error) {
 	var commits []Commit
+	forks := readForks(btx)
+	if !forks.Has(from) {
+		return nil, lost(from)
+	}
 	cursor := btx.Bucket(logBucket).Cursor()
 	k, v := cursor.Seek(seqKey(from))
-	for seq := from; seq <= last && (budget > 0 || len(commits) == 0); seq++ {
+	for seq := from; seq <= last && (budget > 0 || len(commits) == 0); seq = forks.Next(seq) {
 		if k == nil || binary.BigEndian.Uint64(k) != seq {
 			return nil, expired(seq)
 		}
@@ -108,6 +128,10 @@ func (s *Store) readLog(btx *bolt.Tx, from, last uint64, budget int) ([]Commit, 
 }
 
 func expired(seq uint64) error { return fmt.Errorf("commit %d: %w", seq, ErrExpired) }
+
+func lost(seq uint64) error {
+	return fmt.Errorf("commit %d was lost: %w: %w", seq, ErrNoCommit, ErrExpired)
+}
 
 // clearLog removes all commits from the log, and leaves out a number: whoever knows the
 // state of the last commit has missed something.

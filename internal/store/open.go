@@ -68,6 +68,7 @@ var (
 	formatKey = []byte("format")
 	epochKey  = []byte("epoch")
 	headKey   = []byte("head")
+	forksKey  = []byte("forks")
 )
 
 // Open opens the file at path. It creates the file and its folders if they do not
@@ -249,7 +250,7 @@ func (s *Store) openBolt() (err error) {
 func (s *Store) readHead(btx *bolt.Tx) error {
 	h := readHead(btx)
 	s.epoch = string(btx.Bucket(metaBucket).Get(epochKey))
-	s.ring = ring{seq: h.seq, start: logStart(btx, h), wake: make(chan struct{}), maxCount: ringCount, maxSize: ringSize}
+	s.ring = ring{seq: h.seq, start: logStart(btx, h), forks: readForks(btx), wake: make(chan struct{}), maxCount: ringCount, maxSize: ringSize}
 	return nil
 }
 

@@ -19,11 +19,12 @@ import (
 // An Entry is one commit as the log stores it, with the key of the call that it
 // belongs to, if it was a call's first commit.
 type Entry struct {
-	Seq  uint64
-	Data []byte // the log entry
-	Key  []byte // of the call
-	Call []byte // what is stored under Key
-	Tag  uint64 // in a log that several stores share: random, of the store that appended it
+	Seq   uint64
+	After uint64 // the commit before
+	Data  []byte // the log entry
+	Key   []byte // of the call
+	Call  []byte // what is stored under Key
+	Tag   uint64 // in a log that several stores share: random, of the store that appended it
 }
 
 // At returns the time of the commit.
@@ -44,11 +45,12 @@ func readEntries(btx *bolt.Tx, from, last uint64, budget int) (entries []Entry, 
 	ages, keys := btx.Bucket(agesBucket), btx.Bucket(keysBucket)
 	cursor := btx.Bucket(logBucket).Cursor()
 	k, v := cursor.Seek(seqKey(from))
-	for seq := from; seq <= last && (budget > 0 || len(entries) == 0); seq++ {
+	forks := readForks(btx)
+	for seq := from; seq <= last && (budget > 0 || len(entries) == 0); seq = forks.Next(seq) {
 		if k == nil || binary.BigEndian.Uint64(k) != seq {
 			return nil, expired(seq)
 		}
-		e := Entry{Seq: seq, Data: bytes.Clone(v)}
+		e := Entry{Seq: seq, After: forks.Before(seq), Data: bytes.Clone(v)}
 		if age := ages.Get(k); len(age) > 8 {
 			e.Key = bytes.Clone(age[8:])
 			e.Call = bytes.Clone(keys.Get(e.Key))

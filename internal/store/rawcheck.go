@@ -38,7 +38,7 @@ func (f *File) Check(ctx context.Context) error {
 // rawLog checks that the log has every commit up to the newest, and that records are as
 // it leaves them.
 func (c *check) rawLog() {
-	next, size := logStart(c.btx, c.head), uint64(0)
+	next, size, forks := logStart(c.btx, c.head), uint64(0), readForks(c.btx)
 	left := map[string]uint64{}
 	for k, v := range c.each(logBucket) {
 		if seq := binary.BigEndian.Uint64(k); seq != next {
@@ -53,13 +53,13 @@ func (c *check) rawLog() {
 			left[changes[i].key()] = recordVersion(changes[i].after)
 		}
 		size += uint64(len(v))
-		next++
+		next = forks.Next(next)
 	}
 	if c.ctx.Err() != nil {
 		return
 	}
-	if next != c.head.seq+1 || size != c.head.bytes {
-		c.report("the log ends at commit %d with %d bytes, its header states %d with %d", next-1, size, c.head.seq, c.head.bytes)
+	if next != forks.Next(c.head.seq) || size != c.head.bytes {
+		c.report("the log ends at commit %d with %d bytes, its header states %d with %d", forks.Before(next), size, c.head.seq, c.head.bytes)
 	}
 	for _, key := range slices.Sorted(maps.Keys(left)) {
 		model, id, _ := strings.Cut(key, "/")

@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
+	"github.com/towerkit/tower/internal/lineage"
 	"github.com/towerkit/tower/internal/record"
 	bolt "go.etcd.io/bbolt"
 )
@@ -112,38 +114,45 @@ func (s *Store) build(ctx context.Context) error {
 		return err
 	}
 	said := time.Now()
-	h := head{seq: seq}
-	for next := start; next <= seq; {
-		entries, err := s.options.Log.Tail(ctx, next-1)
+	h, forks := head{seq: seq}, lineage.Forks(nil)
+	for last := max(start, 1) - 1; last < seq; {
+		entries, err := s.options.Log.Tail(ctx, Position{Seq: last})
 		if err != nil {
 			return err
 		}
 		if len(entries) == 0 {
-			return fmt.Errorf("the log has no commit %d", next)
+			return fmt.Errorf("the log ends with commit %d, and its snapshot is of %d", last, seq)
 		}
 		if err := s.update(func(btx *bolt.Tx) error {
 			for i := range entries {
-				if e := &entries[i]; e.Seq <= seq {
-					if err := putEntry(btx, &h, e); err != nil {
-						return err
-					}
+				e := &entries[i]
+				if e.Seq > seq {
+					break
 				}
+				if e.Seq != e.After+1 {
+					forks = forks.Add(lineage.Fork{After: e.After, First: e.Seq})
+				}
+				if err := putEntry(btx, &h, e); err != nil {
+					return err
+				}
+				h.tag = e.Tag
 			}
 			return nil
 		}); err != nil {
 			return err
 		}
-		next = entries[len(entries)-1].Seq + 1
+		last = entries[len(entries)-1].Seq
 		if time.Since(said) > sayEvery {
 			said = time.Now()
-			s.options.Say(fmt.Sprintf("building the replica of the shared log: commit %d of %d", min(next-1, seq), seq))
+			s.options.Say(fmt.Sprintf("building the replica of the shared log: commit %d of %d", min(last, seq), seq))
 		}
 	}
 	err = s.update(func(btx *bolt.Tx) error {
 		if err := s.makeReady(btx, nil); err != nil {
 			return err
 		}
-		return errors.Join(h.write(btx), btx.Bucket(metaBucket).Put(replicaKey, []byte(built)))
+		meta := btx.Bucket(metaBucket)
+		return errors.Join(h.write(btx), meta.Put(forksKey, forks.Append(nil)), meta.Put(replicaKey, []byte(built)))
 	})
 	if err != nil {
 		return err
@@ -272,4 +281,149 @@ func (w *snapshotWriter) finish() error {
 		}
 		return r.build(btx)
 	})
+}
+
+// position returns the newest commit of the file.
+func (s *Store) position() (at Position, err error) {
+	err = s.read(func(btx *bolt.Tx) error {
+		h := readHead(btx)
+		at = Position{h.seq, h.tag}
+		return nil
+	})
+	return at, err
+}
+
+// newTag returns a tag for a commit.
+func newTag() uint64 { return rand.Uint64() | 1 }
+
+// rejoin takes the file back to a fork, since the log has lost what came after it, and
+// takes in what has been appended there. If that has smaller numbers, it appends a commit
+// without changes, so that the newest number never becomes smaller.
+func (s *Store) rejoin(fork uint64) error {
+	if !s.has(fork) { // the log has got back what was lost to the file
+		fork = s.Before(fork)
+	}
+	if err := s.checkFork(fork); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), s.options.LogWait)
+	defer cancel()
+	turn, tail, err := s.options.Log.Turn(ctx, Position{Seq: fork})
+	if err != nil {
+		return asAway(err)
+	}
+	defer turn.End()
+	return s.inBatch(func(b *batch) error {
+		newest := b.head.seq
+		for i := range tail {
+			if seq := tail[i].Seq; seq <= newest && b.forks.Has(seq) {
+				return fmt.Errorf("commit %d: %w", seq, ErrSetBack)
+			}
+		}
+		err := b.rewind(fork)
+		if err == nil {
+			err = b.takeIn(tail)
+		}
+		if err == nil && b.head.seq <= newest {
+			b.next = max(turn.Next(), lineage.First(newest, s.now()))
+			err = b.appendFork(turn)
+		}
+		if err == nil {
+			err = b.commit()
+		}
+		return err
+	})
+}
+
+// checkFork returns an error if the file cannot go back to a fork: [ErrExpired] if its log
+// begins later, [ErrSetBack] if the log that it shares has another commit there.
+func (s *Store) checkFork(fork uint64) error {
+	if s.Count(fork, s.LogStart()) > 1 {
+		return expired(fork + 1)
+	}
+	if fork < s.LogStart() {
+		return nil // what was there is not known
+	}
+	own, err := s.Entries(fork, 0)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), s.options.LogWait)
+	defer cancel()
+	tail, err := s.options.Log.Tail(ctx, Position{Seq: s.Before(fork)})
+	if err != nil {
+		return asAway(err)
+	}
+	if len(tail) == 0 || tail[0].Seq != fork || !bytes.Equal(tail[0].Data, own[0].Data) {
+		return fmt.Errorf("commit %d: %w", fork, ErrSetBack)
+	}
+	return nil
+}
+
+// rewind undoes the commits after a fork.
+func (b *batch) rewind(fork uint64) error {
+	keys, ages, log := b.store.bucket(b.btx, keysBucket), b.store.bucket(b.btx, agesBucket), b.store.bucket(b.btx, logBucket)
+	for ; b.head.seq > fork; b.head.seq = b.forks.Before(b.head.seq) {
+		k := seqKey(b.head.seq)
+		data := bytes.Clone(log.Get(k))
+		if err := b.undo(b.head.seq, data); err != nil {
+			return fmt.Errorf("undo commit %d: %w", b.head.seq, err)
+		}
+		if age := ages.Get(k); len(age) > 8 {
+			if err := errors.Join(keys.Delete(bytes.Clone(age[8:])), ages.Delete(k)); err != nil {
+				return err
+			}
+		}
+		if err := log.Delete(k); err != nil {
+			return err
+		}
+		b.head.bytes -= uint64(len(data))
+	}
+	if b.head.seq != fork {
+		return fmt.Errorf("the file has no commit %d", fork)
+	}
+	b.since, b.head.tag, b.forks = fork, 0, b.forks.Until(fork)
+	return nil
+}
+
+// undo makes records and indexes as they were before a commit, whose entry is data.
+func (b *batch) undo(seq uint64, data []byte) error {
+	c, err := decodeCommit(seq, data, b.store.Model)
+	if err != nil {
+		return err
+	}
+	changes, err := rawChanges(data)
+	if err != nil {
+		return err
+	}
+	for i := len(changes) - 1; i >= 0; i-- {
+		b.store.touch(append([]byte(recordsPrefix), changes[i].model...), changes[i].id)
+		if err := changes[i].put(b.btx, changes[i].before); err != nil {
+			return err
+		}
+	}
+	var moves []move
+	for _, change := range c.Changes {
+		change.Before, change.After = change.After, change.Before
+		moves = b.store.tables[change.Model].moves(moves, &change)
+	}
+	return b.move(moves)
+}
+
+// appendFork begins a lineage with what other programs have written, or, if that is nothing,
+// with a commit without changes.
+func (b *batch) appendFork(turn Turn) error {
+	commits, err := b.adopt(turn.Foreign())
+	if err == nil && len(commits) == 0 {
+		p := b.store.prepare(b.store.Begin("failover"), nil)
+		after := b.head.seq
+		var c Commit
+		c, err = b.apply(p)
+		commits = []Appended{{Entry: Entry{Seq: c.Seq, After: after, Data: p.entry, Tag: newTag()}}}
+	}
+	if err != nil {
+		return err
+	}
+	b.head.tag = commits[len(commits)-1].Tag
+	return turn.Append(context.Background(), commits, nil)
 }

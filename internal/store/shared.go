@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -20,10 +19,13 @@ var (
 	// ErrMoved reports that nothing was appended, because something has come in between. The
 	// store begins another turn.
 	ErrMoved = errors.New("the log has moved on")
+	// ErrSetBack reports that other commits have the numbers of commits that the store has:
+	// their clients cannot be told apart.
+	ErrSetBack = errors.New("the log was set back to an earlier state, and other commits have been given the same numbers since")
 	// ErrUnknown reports that commits may or may not have been appended. The store finds out
 	// in its next turn.
 	ErrUnknown = errors.New("it is not known whether the commit was made")
-	// ErrNoCommit reports that the history has no commit with that number.
+	// ErrNoCommit reports that the history has no commit with that number, or has lost it.
 	ErrNoCommit = errors.New("there is no such commit")
 	// ErrAway reports that nothing was committed, because the log could not be reached.
 	ErrAway = errors.New("the log that the nodes share cannot be reached")
@@ -32,25 +34,37 @@ var (
 	ErrHeld = errors.New("another program has locked the record")
 )
 
-// A Log is one history of commits that several stores share: numbered 1, 2, 3, … without
-// gaps, in one order for all. The file of each store is a replica: it takes in what others
-// have appended, and a store whose turn it is appends. The store calls one method at a
-// time, except Answer, Secret and Wake.
+// A LostError reports that the history does not have the newest commit of a store any more:
+// the log goes on without the commits after Fork.
+type LostError struct{ Fork uint64 }
+
+func (e *LostError) Error() string {
+	return fmt.Sprintf("the commits after %d have been lost", e.Fork)
+}
+
+// A Log is one history of commits that several stores share: numbered 1, 2, 3, … in one
+// order for all. The file of each store is a replica: it takes in what others have appended,
+// and a store whose turn it is appends. The store calls one method at a time, except Answer,
+// Secret and Wake.
+//
+// The engine of a log may lose commits that stores have taken in. What is appended then has
+// numbers from [lineage.First] on, so that no number has two meanings.
 type Log interface {
 	// Begin opens the log for the records of these models: those of the application, and
 	// the store's own, see [Marks]. It returns the epoch, which stays the same as long as the
 	// history does.
 	Begin(ctx context.Context, models []*record.Model) (epoch string, err error)
-	// Tail returns commits after seq, in order: at least one if there is one. It returns
-	// [ErrExpired] if the log has the first of them no more.
-	Tail(ctx context.Context, seq uint64) ([]Entry, error)
+	// Tail returns commits after a position, in order: at least one if there is one. It returns
+	// [ErrExpired] if the log has the first of them no more, and a [*LostError] if it has not
+	// the commit at the position.
+	Tail(ctx context.Context, at Position) ([]Entry, error)
 	// Turn waits, for a bounded time, until no other store may append. It returns all commits
-	// after seq with the turn, or [ErrExpired]. Another error than these and [ErrMoved] means
-	// that the log cannot be reached: the store tries again for a while.
-	Turn(ctx context.Context, seq uint64) (Turn, []Entry, error)
+	// after a position with the turn, or one of Tail's errors. Another error than these and
+	// [ErrMoved] means that the log cannot be reached: the store tries again for a while.
+	Turn(ctx context.Context, at Position) (Turn, []Entry, error)
 	// Snapshot calls fn with all records as of one commit, some of a model at a time, in the
 	// order of their ids: all of one model before those of the next. The rows are fn's to keep.
-	// It returns the number of the commit, and from which one on Tail has the commits.
+	// It returns the number of the commit, and start: Tail has the commits after start - 1.
 	Snapshot(ctx context.Context, fn func(model string, rows []Row) error) (seq, start uint64, err error)
 	// Answer returns what is stored with the key of a call; nil if there is no such key.
 	Answer(ctx context.Context, key string) (call []byte, err error)
@@ -65,6 +79,9 @@ type Log interface {
 	Wake() <-chan struct{}
 }
 
+// A Position is a commit that a store has. Tag is the commit's; 0 is any.
+type Position struct{ Seq, Tag uint64 }
+
 // SharesLog reports whether the store shares its log with others.
 func (s *Store) SharesLog() bool { return s.options.Log != nil }
 
@@ -75,6 +92,8 @@ type Turn interface {
 	// store makes commits of them, which Append appends; none of a transaction that has
 	// changed nothing.
 	Foreign() []Foreign
+	// Next returns the number of the commit to append first.
+	Next() uint64
 	// Append makes commits durable, all or none, and ends the turn. calls are calls that took
 	// effect before, with their answers. It keeps no bytes of either. If the turn was lost, it
 	// returns an error: [ErrMoved] if the store should try again, [ErrUnknown] if the commits
@@ -125,6 +144,11 @@ func (s *Store) writeShared(g *group) error {
 	var doubted time.Time
 	for turns := 1; ; {
 		err := s.guarded(func() error { return s.takeTurn(g) })
+		if lost := (*LostError)(nil); errors.As(err, &lost) {
+			if err = s.rejoin(lost.Fork); err == nil {
+				err = ErrMoved
+			}
+		}
 		switch {
 		case err == nil:
 			return nil
@@ -203,9 +227,13 @@ func (s *Store) pause(err error) bool {
 
 // takeTurn takes in what others have appended, and then appends the group.
 func (s *Store) takeTurn(g *group) error {
+	at, err := s.position()
+	if err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), s.options.LogWait)
 	defer cancel()
-	turn, tail, err := s.options.Log.Turn(ctx, s.ring.newest())
+	turn, tail, err := s.options.Log.Turn(ctx, at)
 	if err != nil {
 		return asAway(err)
 	}
@@ -214,6 +242,7 @@ func (s *Store) takeTurn(g *group) error {
 		if err := b.takeIn(tail); err != nil {
 			return err
 		}
+		b.next = turn.Next()
 		if g.sent != nil && slices.ContainsFunc(tail, func(e Entry) bool { return e.Tag == g.sent[0].Tag }) {
 			err := b.commit() // the group was appended
 			s.following.look(err)
@@ -225,7 +254,7 @@ func (s *Store) takeTurn(g *group) error {
 
 // asAway returns the error of a log as ErrAway, unless the log could be reached.
 func asAway(err error) error {
-	if errors.Is(err, ErrMoved) || errors.Is(err, ErrExpired) {
+	if lost := (*LostError)(nil); errors.Is(err, ErrMoved) || errors.Is(err, ErrExpired) || errors.Is(err, ErrSetBack) || errors.As(err, &lost) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrAway, err)
@@ -248,6 +277,9 @@ func (b *batch) append(turn Turn, g *group) error {
 		return err
 	}
 	commits, calls := append(commits, b.appended(g, b.commits[own:])...), b.answered(g)
+	if n := len(commits); n > 0 {
+		b.head.tag = commits[n-1].Tag
+	}
 	if len(commits)+len(calls)+len(foreign) > 0 {
 		if err := turn.Append(context.Background(), commits, calls); err != nil {
 			if errors.Is(err, ErrUnknown) {
@@ -282,11 +314,12 @@ func (b *batch) adopt(all []Foreign) ([]Appended, error) {
 			p.moves = b.store.tables[changes[i].Model].moves(p.moves, &changes[i])
 		}
 		p.entry, p.versions = encodeCommit(p.by, changes)
+		after := b.head.seq
 		c, err := b.apply(p)
 		if err != nil {
 			return nil, err
 		}
-		adopted = append(adopted, Appended{Entry: Entry{Seq: c.Seq, Data: p.entry, Tag: rand.Uint64()}, Changes: c.Changes, Adopted: true})
+		adopted = append(adopted, Appended{Entry: Entry{Seq: c.Seq, After: after, Data: p.entry, Tag: newTag()}, Changes: c.Changes, Adopted: true})
 	}
 	return adopted, nil
 }
@@ -334,13 +367,18 @@ func (b *batch) foreignChanges(f Foreign) ([]Change, error) {
 // appended returns the commits that the batch has made of the group, as the log takes them.
 func (b *batch) appended(g *group, commits []Commit) []Appended {
 	keys := b.btx.Bucket(keysBucket)
+	before := b.since
+	if n := len(b.commits) - len(commits); n > 0 {
+		before = b.commits[n-1].Seq
+	}
 	var all []Appended
 	for i, p := range g.all {
 		if g.answers[i].err != nil {
 			continue
 		}
 		c := &commits[len(all)]
-		a := Appended{Entry: Entry{Seq: c.Seq, Data: p.entry, Tag: rand.Uint64()}, Changes: c.Changes}
+		a := Appended{Entry: Entry{Seq: c.Seq, After: before, Data: p.entry, Tag: newTag()}, Changes: c.Changes}
+		before = c.Seq
 		if p.attempt != nil {
 			if call := keys.Get([]byte(p.attempt.key)); binary.BigEndian.Uint64(call) == c.Seq {
 				a.Key, a.Call = []byte(p.attempt.key), call
@@ -375,8 +413,8 @@ func (b *batch) takeIn(entries []Entry) error {
 }
 
 func (b *batch) takeInOne(e *Entry) error {
-	if e.Seq != b.head.seq+1 {
-		return fmt.Errorf("the newest commit is %d", b.head.seq)
+	if e.After != b.head.seq || e.Seq <= e.After {
+		return fmt.Errorf("it follows commit %d, and the newest is %d", e.After, b.head.seq)
 	}
 	data := bytes.Clone(e.Data)
 	c, err := decodeCommit(e.Seq, data, b.store.Model)
@@ -404,10 +442,11 @@ func (b *batch) takeInOne(e *Entry) error {
 	if err == nil && len(e.Key) > 0 {
 		err = b.putCall(&c, e.Key, e.Call)
 	}
-	b.head.seq, b.newest = c.Seq, c.At
-	b.head.bytes += uint64(len(data))
-	b.commits = append(b.commits, c)
-	return err
+	if err != nil {
+		return err
+	}
+	b.newest, b.head.tag = c.At, e.Tag
+	return b.follow(&c, len(data))
 }
 
 // A following is how a store keeps up with the log that it shares.
@@ -448,6 +487,21 @@ func (s *Store) watchLog() (wake <-chan struct{}, look <-chan time.Time, stop fu
 	return s.options.Log.Wake(), ticker.C, ticker.Stop
 }
 
+// tail returns some of the commits that the log has after the newest one of the file.
+func (s *Store) tail() ([]Entry, error) {
+	at, err := s.position()
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), s.options.LogWait)
+	defer cancel()
+	tail, err := s.options.Log.Tail(ctx, at)
+	if err != nil {
+		return nil, asAway(err)
+	}
+	return tail, nil
+}
+
 // follow takes in what others have appended to the log.
 func (s *Store) follow() error {
 	err := s.guarded(s.takeTail)
@@ -463,14 +517,14 @@ func (s *Store) follow() error {
 // takeTail takes in what others have appended.
 func (s *Store) takeTail() error {
 	for {
-		ctx, cancel := context.WithTimeout(context.Background(), s.options.LogWait)
-		tail, err := s.options.Log.Tail(ctx, s.ring.newest())
-		cancel()
-		if err != nil {
-			return asAway(err)
+		tail, err := s.tail()
+		if lost := (*LostError)(nil); errors.As(err, &lost) {
+			if err = s.rejoin(lost.Fork); err == nil {
+				continue
+			}
 		}
-		if len(tail) == 0 {
-			return nil
+		if err != nil || len(tail) == 0 {
+			return err
 		}
 		if err := s.inBatch(func(b *batch) error {
 			if err := b.takeIn(tail); err != nil {
@@ -538,13 +592,10 @@ func (s *Store) Secret(ctx context.Context, name, fresh string) (string, error) 
 }
 
 // Reach returns once the store has the commit seq. It returns [ErrNoCommit] if the history
-// does not have it yet, and another error if the log that the store shares cannot be read.
-// It reads the log once for all that wait.
+// does not have it yet, or has lost it, and another error if the log that the store shares
+// cannot be read.
 func (s *Store) Reach(ctx context.Context, seq uint64) error {
-	if s.Seq() >= seq {
-		return nil
-	}
-	if s.options.Log != nil {
+	if s.options.Log != nil && s.Seq() < seq {
 		followed := make(chan error, 1)
 		select {
 		case s.following.asked <- followed:
@@ -564,7 +615,7 @@ func (s *Store) Reach(ctx context.Context, seq uint64) error {
 			return ctx.Err()
 		}
 	}
-	if s.Seq() < seq {
+	if s.Seq() < seq || !s.has(seq) {
 		return fmt.Errorf("commit %d: %w", seq, ErrNoCommit)
 	}
 	return nil

@@ -18,11 +18,15 @@ type plainLog struct {
 
 func (l *plainLog) Begin(context.Context, []*record.Model) (string, error) { return "E", nil }
 
-func (l *plainLog) Tail(_ context.Context, seq uint64) ([]Entry, error) { return l.entries[seq:], nil }
-
-func (l *plainLog) Turn(_ context.Context, seq uint64) (Turn, []Entry, error) {
-	return plainTurn{l}, l.entries[seq:], nil
+func (l *plainLog) Tail(_ context.Context, at Position) ([]Entry, error) {
+	return l.entries[at.Seq:], nil
 }
+
+func (l *plainLog) Turn(_ context.Context, at Position) (Turn, []Entry, error) {
+	return plainTurn{l}, l.entries[at.Seq:], nil
+}
+
+func (l *plainLog) Next() uint64 { return uint64(len(l.entries)) + 1 }
 
 type plainTurn struct{ *plainLog }
 

@@ -79,7 +79,29 @@ func (s *Store) After(seq uint64) time.Time {
 	if seq >= s.ring.seq || len(s.ring.commits) == 0 {
 		return time.Time{}
 	}
-	return s.ring.at(max(seq+1, s.ring.commits[0].Seq)).At
+	return s.ring.commits[s.ring.from(seq+1)].At
+}
+
+// Before returns the number of the commit before another one: one less, unless commits in
+// between have been lost. seq must not be 0.
+func (s *Store) Before(seq uint64) uint64 {
+	s.ring.mu.Lock()
+	defer s.ring.mu.Unlock()
+	return s.ring.forks.Before(seq)
+}
+
+// Count returns how many commits were made after one, up to a later one.
+func (s *Store) Count(after, last uint64) uint64 {
+	s.ring.mu.Lock()
+	defer s.ring.mu.Unlock()
+	return s.ring.forks.Count(after, last)
+}
+
+// has reports whether a number is of no commit that was lost.
+func (s *Store) has(seq uint64) bool {
+	s.ring.mu.Lock()
+	defer s.ring.mu.Unlock()
+	return s.ring.forks.Has(seq)
 }
 
 // LogStart returns the number of the oldest commit in the log, or of the next commit
@@ -133,15 +155,18 @@ func (s *Store) ViewAt(ctx context.Context, seq uint64, fn func(*Snapshot) error
 // It takes commits from memory if they are there, and otherwise from the log that btx
 // sees.
 func (s *Store) eachSince(btx *bolt.Tx, seq, last uint64, fn func([]Change)) error {
-	recent := s.ring.since(seq)
+	recent, forks := s.ring.since(seq), readForks(btx)
+	if !forks.Has(seq) {
+		return lost(seq)
+	}
 	var older []Commit
-	for next := seq + 1; next <= last; {
+	for next := forks.Next(seq); next <= last; {
 		for len(recent) > 0 && recent[0].Seq < next {
 			recent = recent[1:]
 		}
 		if len(recent) > 0 && recent[0].Seq == next {
 			fn(recent[0].Changes)
-			next++
+			next = forks.Next(next)
 			continue
 		}
 		until := last
@@ -154,7 +179,7 @@ func (s *Store) eachSince(btx *bolt.Tx, seq, last uint64, fn func([]Change)) err
 		}
 		for i := range commits {
 			fn(commits[i].Changes)
-			next++
+			next = forks.Next(next)
 		}
 		older = append(older, commits...)
 	}

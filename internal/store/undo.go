@@ -17,7 +17,10 @@ func (s *Store) CommitAt(ctx context.Context, seq uint64) (Commit, error) {
 	case seq == 0:
 		return Commit{}, fmt.Errorf("commit 0: %w; the first is 1", ErrNotFound)
 	}
-	return s.Feed(seq - 1).Next(ctx)
+	if !s.has(seq) {
+		return Commit{}, fmt.Errorf("commit %d: %w; it has been lost", seq, ErrNotFound)
+	}
+	return s.Feed(s.Before(seq)).Next(ctx)
 }
 
 // A ContradictedError reports that a commit cannot be undone, because a later one

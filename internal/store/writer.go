@@ -9,6 +9,7 @@ import (
 
 	"github.com/towerkit/tower/internal/layers"
 	"github.com/towerkit/tower/internal/record"
+	bolt "go.etcd.io/bbolt"
 )
 
 const (
@@ -203,12 +204,17 @@ func (s *Store) inBatch(fn func(*batch) error) error {
 		return err
 	}
 	defer btx.Rollback()
-	b := &batch{store: s, btx: btx, head: readHead(btx)}
-	b.since = b.head.seq
+	b := s.newBatch(btx)
 	if err := b.catchUp(); err != nil {
 		return err
 	}
 	return fn(b)
+}
+
+func (s *Store) newBatch(btx *bolt.Tx) *batch {
+	b := &batch{store: s, btx: btx, head: readHead(btx), forks: readForks(btx)}
+	b.since, b.next = b.head.seq, b.head.seq+1
+	return b
 }
 
 // catchUp publishes commits that reached the file although writing them returned an
@@ -218,9 +224,9 @@ func (b *batch) catchUp() error {
 	if b.head.seq == newest {
 		return nil
 	}
-	commits, err := b.store.readLog(b.btx, newest+1, b.head.seq, math.MaxInt)
+	commits, err := b.store.readLog(b.btx, b.forks.Next(newest), b.head.seq, math.MaxInt)
 	if err == nil {
-		b.store.ring.publish(commits, logStart(b.btx, b.head))
+		b.store.ring.publish(commits, logStart(b.btx, b.head), b.forks)
 	}
 	return err
 }
@@ -263,7 +269,7 @@ func (b *batch) commit() error {
 	if err := b.btx.Commit(); err != nil {
 		return err
 	}
-	s.ring.publish(b.commits, start)
+	s.ring.publish(b.commits, start, b.forks)
 	s.stats.commits.Add(uint64(len(b.commits)))
 	s.stats.writes.Add(1)
 	return nil

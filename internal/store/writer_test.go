@@ -216,7 +216,7 @@ func TestACommitThatWasReportedAsFailed(t *testing.T) {
 	}
 	lost := b.prepare(tx, tx.changes())
 	if err := b.db.Load().Update(func(btx *bolt.Tx) error {
-		batch := &batch{store: b.Store, btx: btx, head: readHead(btx)}
+		batch := b.newBatch(btx)
 		_, err := batch.apply(lost)
 		return errors.Join(err, batch.head.write(btx))
 	}); err != nil {

@@ -91,7 +91,7 @@ func (c *console) log(ctx context.Context, req *wire.ControlRequest) (any, error
 		limit = maxLogged
 	}
 	entries := []wire.LogEntry{}
-	for seq := c.app.Store().Seq(); seq > 0 && len(entries) < limit; seq-- {
+	for seq := c.app.Store().Seq(); seq > 0 && len(entries) < limit; seq = c.app.Store().Before(seq) {
 		commit, err := c.app.Store().CommitAt(ctx, seq)
 		if errors.Is(err, store.ErrExpired) {
 			break

@@ -8,7 +8,9 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"time"
 
+	"github.com/towerkit/tower/internal/lineage"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
@@ -27,7 +29,9 @@ type Log struct {
 
 	mu      sync.Mutex
 	seq     uint64
+	forked  bool          // the next commit begins a lineage
 	entries []store.Entry // the newest ones
+	changes [][]undo      // of each entry
 	rows    map[string]map[record.ID]store.Row
 	calls   map[string][]byte
 	secrets map[string]string
@@ -125,26 +129,35 @@ func (n *Node) Begin(ctx context.Context, _ []*record.Model) (string, error) {
 // Wake receives a value when another node has appended something.
 func (n *Node) Wake() <-chan struct{} { return n.wake }
 
-// Tail returns the commits after seq.
-func (n *Node) Tail(ctx context.Context, seq uint64) ([]store.Entry, error) {
+// Tail returns the commits after a position.
+func (n *Node) Tail(ctx context.Context, at store.Position) ([]store.Entry, error) {
 	if err := n.pass(ctx); err != nil {
 		return nil, err
 	}
 	l := n.log
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if seq >= l.seq {
-		return nil, nil
-	}
-	missing := int(l.seq - seq)
-	if missing > len(l.entries) {
+	i, has := slices.BinarySearchFunc(l.entries, at.Seq, func(e store.Entry, seq uint64) int { return cmp.Compare(e.Seq, seq) })
+	switch {
+	case has && at.Tag != 0 && l.entries[i].Tag != at.Tag:
+		return nil, store.ErrSetBack
+	case has:
+		return slices.Clone(l.entries[i+1:]), nil
+	case i > 0:
+		return nil, &store.LostError{Fork: l.entries[i-1].Seq}
+	case len(l.entries) == 0 && at.Seq > 0:
+		return nil, &store.LostError{}
+	case len(l.entries) > 0 && l.entries[0].After != at.Seq:
+		if l.entries[0].After == 0 {
+			return nil, &store.LostError{}
+		}
 		return nil, store.ErrExpired
 	}
-	return slices.Clone(l.entries[len(l.entries)-missing:]), nil
+	return slices.Clone(l.entries), nil
 }
 
 // Turn waits for the turn.
-func (n *Node) Turn(ctx context.Context, seq uint64) (store.Turn, []store.Entry, error) {
+func (n *Node) Turn(ctx context.Context, at store.Position) (store.Turn, []store.Entry, error) {
 	if err := n.pass(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -157,7 +170,7 @@ func (n *Node) Turn(ctx context.Context, seq uint64) (store.Turn, []store.Entry,
 		return nil, nil, ctx.Err()
 	}
 	t := &turn{node: n}
-	tail, err := n.Tail(ctx, seq)
+	tail, err := n.Tail(ctx, at)
 	t.foreign = n.log.waiting()
 	if err != nil {
 		t.End()
@@ -198,7 +211,10 @@ func (n *Node) Snapshot(ctx context.Context, fn func(model string, rows []store.
 		return 0, 0, err
 	}
 	n.log.mu.Lock()
-	seq, start = n.log.seq, n.log.seq+1-uint64(len(n.log.entries))
+	seq, start = n.log.seq, n.log.seq+1
+	if len(n.log.entries) > 0 {
+		start = n.log.entries[0].After + 1
+	}
 	all := map[string][]store.Row{}
 	for model, rows := range n.log.rows {
 		for _, row := range rows {
@@ -228,6 +244,34 @@ type turn struct {
 	node    *Node
 	foreign []foreign
 	ended   bool
+}
+
+// Next returns the number of the next commit.
+func (t *turn) Next() uint64 {
+	l := t.node.log
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.forked {
+		return lineage.First(l.seq, time.Now())
+	}
+	return l.seq + 1
+}
+
+// Lose loses the newest commits, as a server does that takes over and lacks them. Another
+// lineage begins.
+func (l *Log) Lose(count int) {
+	l.turn <- struct{}{}
+	defer func() { <-l.turn }()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.forked = true
+	for ; count > 0; count-- {
+		last := len(l.entries) - 1
+		for _, u := range slices.Backward(l.changes[last]) {
+			u()
+		}
+		l.seq, l.entries, l.changes = l.entries[last].After, l.entries[:last:last], l.changes[:last]
+	}
 }
 
 // End gives the turn to another node.
@@ -283,37 +327,51 @@ func (l *Log) append(commits []store.Appended, calls []store.Call, adopted []for
 		return false
 	}
 	l.inbox = l.inbox[len(adopted):]
+	l.forked = l.forked && len(commits) == 0
 	for _, c := range commits {
 		e := c.Entry
+		var undos []undo
 		e.Data, e.Key, e.Call = bytes.Clone(e.Data), bytes.Clone(e.Key), bytes.Clone(e.Call)
 		l.entries, l.seq = append(l.entries, e), e.Seq
 		if len(e.Key) > 0 {
 			l.calls[string(e.Key)] = e.Call
+			undos = append(undos, func() { delete(l.calls, string(e.Key)) })
 		}
 		for _, change := range c.Changes {
 			if !c.Adopted || change.After != nil && l.left(change) {
-				l.put(change, e.Seq)
+				undos = append(undos, l.put(change, e.Seq))
 			}
 		}
+		l.changes = append(l.changes, undos)
 	}
 	for _, call := range calls {
 		l.calls[call.Key] = bytes.Clone(call.Call)
 	}
 	if drop := len(l.entries) - l.Keep; l.Keep > 0 && drop > 0 {
-		l.entries = slices.Clone(l.entries[drop:])
+		l.entries, l.changes = slices.Clone(l.entries[drop:]), slices.Clone(l.changes[drop:])
 	}
 	return true
 }
 
-func (l *Log) put(c store.Change, seq uint64) {
+// An undo takes back a change.
+type undo func()
+
+func (l *Log) put(c store.Change, seq uint64) undo {
 	rows := l.rows[c.Model.Name]
 	if rows == nil {
 		rows = map[record.ID]store.Row{}
 		l.rows[c.Model.Name] = rows
 	}
+	before, existed := rows[c.ID]
+	back := func() {
+		if rows[c.ID] = before; !existed {
+			delete(rows, c.ID)
+		}
+	}
 	if c.After == nil {
 		delete(rows, c.ID)
-		return
+		return back
 	}
 	rows[c.ID] = store.Row{ID: c.ID, Version: seq, Public: bytes.Clone(c.After.JSON), Private: bytes.Clone(c.After.Private)}
+	return back
 }

@@ -186,3 +186,15 @@ func TestConformForeign(t *testing.T) {
 		return open(l), l.Program
 	})
 }
+
+func TestConformLosses(t *testing.T) {
+	ConformLosses(t, func(*testing.T) (func() store.Log, func(), func()) {
+		l, kept := NewLog(), 0
+		count := func() int {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			return len(l.entries)
+		}
+		return open(l), func() { kept = count() }, func() { l.Lose(count() - kept) }
+	})
+}
