@@ -157,6 +157,7 @@ var rooms = []room{
 	{"internal/systemtest/process", nil, "a program that a test starts is any program", nil},
 	{"internal/systemtest/pgtest", []string{"internal/systemtest/process"}, "a server of PostgreSQL belongs to no program", nil},
 	{"internal/systemtest/scaling", nil, "it has tests only", nil},
+	{"internal/systemtest/chaos", nil, "it has tests only", nil},
 	{"internal/systemtest/protocol", nil, "it has tests only", nil},
 	{"internal/systemtest/protocol/notes", []string{""}, "an application that does not import package commands has none of them in its program", append([]string{"github.com/spf13/pflag", "github.com/charmbracelet/lipgloss"}, application...)},
 }
