@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+
+	"github.com/towerkit/tower/internal/store/unsynced"
 )
 
 // bbolt panics where it meets a page that is not what it should be, and the system
@@ -15,12 +17,21 @@ import (
 // A DamagedError reports that the file is damaged. Every call fails with it once the
 // damage has been met.
 type DamagedError struct {
-	Path string
-	What any // what was met
+	Path   string
+	What   any // what was met
+	Remedy string
 }
 
 func (e *DamagedError) Error() string {
-	return fmt.Sprintf("the store %s: the file is damaged, restore a backup: %v", e.Path, e.What)
+	return fmt.Sprintf("the store %s: the file is damaged, %s: %v", e.Path, e.Remedy, e.What)
+}
+
+// remedy says what to do about a file that is damaged.
+func (s *Store) remedy() string {
+	if s.options.Log == nil {
+		return "restore a backup"
+	}
+	return "remove it, and the replica of the shared log is built anew"
 }
 
 // errDamaged marks the errors that only a damaged file can cause.
@@ -71,7 +82,11 @@ func (s *Store) guarded(fn func() error) (err error) {
 
 // fail ends the store. Feeds end, and later calls return the error.
 func (s *Store) fail(what any) error {
-	if s.damage.CompareAndSwap(nil, &DamagedError{s.path, what}) {
+	damage := &DamagedError{s.path, what, s.remedy()}
+	if s.options.Log != nil && unsynced.Damaged(s.path) == nil {
+		damage.Remedy = "start the application again, and it builds the replica anew"
+	}
+	if s.damage.CompareAndSwap(nil, damage) {
 		close(s.failed)
 		s.ring.close()
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/towerkit/tower/internal/private"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/store/unsynced"
 	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 )
@@ -163,6 +164,9 @@ func (s *Store) openFile() error {
 	if err := private.SharedFolder(folder); err != nil {
 		return fmt.Errorf("open the store: %w", err)
 	}
+	if err := s.dropDoubtful(); err != nil {
+		return fmt.Errorf("open the store %s: %w", s.path, err)
+	}
 	_, missing := os.Stat(s.path)
 	err := s.openBolt()
 	if errors.Is(err, berrors.ErrTimeout) {
@@ -173,7 +177,7 @@ func (s *Store) openFile() error {
 	}
 	if err != nil {
 		if db := s.db.Load(); db != nil && s.Err() == nil {
-			err = errors.Join(err, db.Close())
+			err = errors.Join(err, s.closeFile())
 		}
 		return fmt.Errorf("open the store %s: %w", s.path, err)
 	}
@@ -198,13 +202,13 @@ func (s *Store) openBolt() (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("the file is damaged, restore a backup: %v", r)
+			err = fmt.Errorf("the file is damaged, %s: %v", s.remedy(), r)
 		}
 	}()
 	db, err := openNamed(s.path, bolt.Options{Timeout: max(s.options.Wait, openTimeout), FreelistType: bolt.FreelistMapType, NoStatistics: true}, openShared)
 	switch {
 	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrVersionMismatch), errors.Is(err, berrors.ErrChecksum):
-		return fmt.Errorf("it is not a store, or it is damaged: %w", err)
+		return fmt.Errorf("it is not a store, or it is damaged, %s: %w", s.remedy(), err)
 	case err != nil:
 		return err
 	}
@@ -220,6 +224,9 @@ func (s *Store) openBolt() (err error) {
 	}
 	if s.options.Log != nil {
 		if err = s.beginReplica(); err != nil {
+			return err
+		}
+		if db.NoSync, err = unsynced.Begin(s.path); err != nil {
 			return err
 		}
 	}
@@ -334,6 +341,18 @@ func create(btx *bolt.Tx, epoch string) error {
 	)
 }
 
+// closeFile closes the file, with all that was written to it on the disk.
+func (s *Store) closeFile() error {
+	db := s.db.Load()
+	if !db.NoSync {
+		return db.Close()
+	}
+	if err := errors.Join(db.Sync(), db.Close()); err != nil {
+		return err
+	}
+	return unsynced.End(s.path)
+}
+
 // Close commits the waiting transactions, waits for readers and closes the file.
 // Calls made later return [ErrClosed].
 func (s *Store) Close() error {
@@ -351,7 +370,7 @@ func (s *Store) Close() error {
 			err = nil
 		}
 		if s.Err() == nil { // else a transaction may still hold bbolt's locks
-			err = errors.Join(err, s.db.Load().Close())
+			err = errors.Join(err, s.closeFile())
 		}
 	})
 	if err != nil {

@@ -6,15 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"time"
 
 	"github.com/towerkit/tower/internal/lineage"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/store/unsynced"
 	bolt "go.etcd.io/bbolt"
 )
 
 // A file that is the replica of a shared log states so. It is being built until it has a
-// whole snapshot: a file that a crash leaves in between is built anew.
+// whole snapshot: a file that a crash leaves in between is built anew. It does not wait for the
+// disk, since the log has what it loses.
 
 var replicaKey = []byte("replica")
 
@@ -37,6 +40,22 @@ func (s *Store) checkReplica(btx *bolt.Tx) error {
 		return errors.New("it has a history of its own, and is no replica of the log that it would share")
 	}
 	return nil
+}
+
+// dropDoubtful removes a replica that cannot be believed, so that it is built anew.
+func (s *Store) dropDoubtful() error {
+	if s.options.Log == nil {
+		return nil
+	}
+	why, err := unsynced.Doubt(s.path)
+	if err != nil || why == "" {
+		return err
+	}
+	s.options.Say("the replica of the shared log is removed: " + why)
+	if err := os.Remove(s.path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return unsynced.End(s.path)
 }
 
 // beginReplica empties the file if it is not a whole replica of the log's history.
