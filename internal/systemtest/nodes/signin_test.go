@@ -48,9 +48,10 @@ func TestASignInOverASocket(t *testing.T) {
 			}
 			var redeemed atomic.Int64
 			var all sync.WaitGroup
+			own := p.browser
 			for i := range 8 {
 				all.Go(func() {
-					b := p.browser
+					b := own
 					if i > 0 {
 						b = newBrowser(t)
 					}
