@@ -26,7 +26,7 @@ func newJobs() *Model[JobRecord] {
 // A JobRecord is the record of a job.
 type JobRecord struct {
 	Record
-	Job         string          `json:"job" tower:"index"` // the name
+	Job         string          `json:"job"` // the name
 	Queue       string          `json:"queue"`
 	Priority    int             `json:"priority"`
 	State       string          `json:"state" tower:"index"` // waiting, running, done, dead or cancelled
