@@ -139,7 +139,7 @@ func New(config Config) (*App, error) {
 	if config.Seed != nil {
 		resolved.Seed = func(ctx context.Context) error { return config.Seed(WithAuthor(ctx, "seed"), app) }
 	}
-	for _, work := range config.Jobs {
+	for _, work := range config.work().jobs {
 		resolved.Jobs.Handlers[work.name] = work.bind(app)
 	}
 	if app.app, err = server.New(resolved); err != nil {

@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -24,7 +23,6 @@ import (
 	"github.com/towerkit/tower/internal/database/driver"
 	"github.com/towerkit/tower/internal/edge"
 	"github.com/towerkit/tower/internal/environ"
-	"github.com/towerkit/tower/internal/jobs"
 	"github.com/towerkit/tower/internal/public"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server"
@@ -189,7 +187,7 @@ func (c Config) resolve() (out server.Config, err error) {
 		out.Models = append(out.Models, m.erased())
 		out.Rules[m.erased()], out.Can[m.erased()] = m.rule, m.permit
 	}
-	if out.Jobs, err = c.workers(&out); err != nil {
+	if out.Jobs, err = c.work().workers(&out); err != nil {
 		return out, err
 	}
 	out.Migrations, out.MigrateAtStart = erasedMigrations(c.Migrations), c.MigrateAtStart
@@ -378,67 +376,6 @@ func slowFrom(text, env string) (time.Duration, error) {
 		return 0, fmt.Errorf("TOWER_SLOW is %q; it is off, or a time like 200ms, of at least 1ms", text)
 	}
 	return over, nil
-}
-
-// workers returns the workers of the application's jobs, nil if it has none, and adds the model
-// of jobs.
-func (c Config) workers(out *server.Config) (*jobs.Config, error) {
-	if len(c.Jobs) == 0 {
-		if len(c.Schedules) > 0 {
-			return nil, errors.New("Config.Schedules needs Config.Jobs, which do what is scheduled")
-		}
-		return nil, nil
-	}
-	addOwn(out, Jobs)
-	w := &jobs.Config{Table: jobTable, Handlers: map[string]jobs.Handler{}, Queues: c.Queues}
-	for _, work := range c.Jobs {
-		if w.Handlers[work.name] != nil {
-			return nil, fmt.Errorf("Config.Jobs: the job %q is there twice", work.name)
-		}
-		w.Handlers[work.name] = nil // until New has made the application
-	}
-	for _, s := range c.Schedules {
-		if s.err != nil {
-			return nil, fmt.Errorf("Config.Schedules: the job %q: %w", s.schedule.Job, s.err)
-		}
-		w.Schedules = append(w.Schedules, s.schedule)
-		w.Calendar = calendar
-	}
-	if w.Calendar != nil {
-		addOwn(out, Schedules)
-	}
-	if err := w.CheckSchedules(); err != nil {
-		return nil, fmt.Errorf("Config.Schedules: %w", err)
-	}
-	for queue, most := range c.Queues {
-		if most < 1 {
-			return nil, fmt.Errorf("Config.Queues: at most %d jobs of the queue %q run at once; set at least 1", most, queue)
-		}
-	}
-	return w, nil
-}
-
-// addOwn adds a model of tower's own to those of the application.
-func addOwn(out *server.Config, own AnyModel) {
-	if m := own.erased(); !slices.Contains(out.Models, m) {
-		out.Models = append(out.Models, m)
-		out.Rules[m], out.Can[m] = own.rule, own.permit
-	}
-}
-
-// workersFrom returns how many jobs run at once.
-func workersFrom(text, env string) (int, error) {
-	switch {
-	case text == "" && env == "test":
-		return 0, nil
-	case text == "":
-		return jobs.DefaultWorkers, nil
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 0 || n > jobs.MostWorkers {
-		return 0, fmt.Errorf("TOWER_WORKERS is %q; it is a number from 0 to %d", text, jobs.MostWorkers)
-	}
-	return n, nil
 }
 
 // onOrOff returns a variable that is on or off.

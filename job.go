@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/towerkit/tower/internal/jobs"
@@ -36,9 +37,16 @@ type Job[Args any] struct {
 }
 
 // NewJob declares the job with a name: lower-case letters, digits and _, beginning with a
-// letter. The options are those of each Enqueue that does not set others. NewJob panics, as
-// the program starts, if they are wrong.
+// letter, and not with "tower_". The options are those of each Enqueue that does not set
+// others. NewJob panics, as the program starts, if they are wrong.
 func NewJob[Args any](name string, options ...JobOption) *Job[Args] {
+	if strings.HasPrefix(name, ownPrefix) {
+		panic(fmt.Sprintf("tower: the job %q: names that begin with %s are tower's own", name, ownPrefix))
+	}
+	return newJob[Args](name, options...)
+}
+
+func newJob[Args any](name string, options ...JobOption) *Job[Args] {
 	j := &Job[Args]{name, jobs.Options{Queue: jobs.DefaultQueue, Priority: jobs.DefaultPriority, MaxAttempts: jobs.DefaultAttempts}}
 	for _, option := range options {
 		option.set(&j.options)

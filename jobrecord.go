@@ -68,3 +68,36 @@ var jobTable = &jobs.Table{
 			Args: j.Args, Saved: j.Saved, Error: j.Error, Slot: j.Slot, Key: j.Key, Worker: j.Worker}
 	},
 }
+
+// Schedules is the model of the schedules of an application, which has it as soon as [Config]
+// lists Schedules. Its records say when each comes next.
+var Schedules = newSchedules()
+
+func newSchedules() *Model[ScheduleRecord] {
+	registerHeader()
+	return NewModel[ScheduleRecord]("tower_schedules")
+}
+
+// A ScheduleRecord is the record of a schedule.
+type ScheduleRecord struct {
+	Record
+	Key    string     `json:"key" tower:"unique"`
+	Job    string     `json:"job"` // the name
+	Cron   string     `json:"cron"`
+	Zone   string     `json:"zone"`
+	NextAt time.Time  `json:"nextAt" tower:"index"`
+	LastAt *time.Time `json:"lastAt"`
+}
+
+// calendar is how the packages within read and write the records of schedules.
+var calendar = &jobs.Calendar{
+	Model: Schedules.model,
+	Read: func(rec any) jobs.Due {
+		r := rec.(*ScheduleRecord)
+		return jobs.Due{ID: r.ID, Key: r.Key, Job: r.Job, Cron: r.Cron, Zone: r.Zone, Next: r.NextAt, Last: r.LastAt}
+	},
+	Write: func(rec any, d *jobs.Due) {
+		r := rec.(*ScheduleRecord)
+		*r = ScheduleRecord{Record: r.Record, Key: d.Key, Job: d.Job, Cron: d.Cron, Zone: d.Zone, NextAt: d.Next, LastAt: d.Last}
+	},
+}

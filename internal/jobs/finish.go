@@ -196,7 +196,10 @@ func (e *Engine) renew(ctx context.Context) {
 					continue
 				}
 				job.Slot = until
-				if err := e.table.put(tx, &job); err != nil {
+				if err == nil {
+					err = e.table.put(tx, &job)
+				}
+				if err != nil {
 					return err
 				}
 			}

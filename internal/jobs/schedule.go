@@ -58,6 +58,14 @@ type Calendar struct {
 	Write func(rec any, due *Due)
 }
 
+func (c *Calendar) read(image *record.Image) (Due, error) {
+	rec, err := image.Record()
+	if err != nil {
+		return Due{}, err
+	}
+	return c.Read(rec), nil
+}
+
 // CheckSchedules returns an error if two schedules are the same, or have jobs that the application does not do.
 func (c *Config) CheckSchedules() error {
 	seen := map[string]bool{}
@@ -80,11 +88,9 @@ func (e *Engine) schedules(tx *store.Tx) (map[string]Due, error) {
 	var failed error
 	err := tx.View(context.Background(), func(snap *store.Snapshot) error {
 		return snap.Scan(e.Calendar.Model, store.Range{}, func(image *record.Image) bool {
-			var rec any
-			if rec, failed = image.Record(); failed == nil {
-				due := e.Calendar.Read(rec)
-				all[due.Key] = due
-			}
+			var due Due
+			due, failed = e.Calendar.read(image)
+			all[due.Key] = due
 			return failed == nil
 		})
 	})
@@ -135,33 +141,76 @@ func (e *Engine) schedule(ctx context.Context) (next time.Time, err error) {
 	if e.Calendar == nil {
 		return time.Time{}, nil
 	}
-	_, err = e.store.Update(ctx, "schedules", func(tx *store.Tx) error {
-		next = time.Time{}
-		stored, err := e.schedules(tx)
-		if err != nil {
-			return err
+	for {
+		due, next, err := e.comes(ctx)
+		if err != nil || len(due) == 0 {
+			return next, err
 		}
-		for i := range e.Schedules {
-			s := &e.Schedules[i]
-			due, known := stored[s.key()]
-			if !known { // another build has dropped it
-				continue
-			}
-			if !due.Next.After(tx.Now()) {
-				if err := e.enqueueDue(ctx, tx, s, &due); err != nil {
+		if _, err := e.store.Update(ctx, "schedules", func(tx *store.Tx) error {
+			for _, id := range due {
+				if err := e.enqueueDue(ctx, tx, id); err != nil {
 					return err
 				}
 			}
-			next = earlier(next, due.Next)
+			return nil
+		}); err != nil {
+			return time.Time{}, err
 		}
-		return nil
-	})
-	return next, err
+	}
 }
 
-// enqueueDue enqueues what is due of a schedule, and moves its record on.
-func (e *Engine) enqueueDue(ctx context.Context, tx *store.Tx, s *Schedule, due *Due) (err error) {
-	now := tx.Now()
+// comes returns the schedules of this build that are due, and when the next is. It reads one
+// record more than are due.
+func (e *Engine) comes(ctx context.Context) (ids []record.ID, next time.Time, err error) {
+	now := e.store.Now()
+	var failed error
+	err = e.store.View(ctx, func(snap *store.Snapshot) error {
+		return snap.Scan(e.Calendar.Model, store.Range{Index: e.Calendar.Model.Field("nextAt")}, func(image *record.Image) bool {
+			var due Due
+			if due, failed = e.Calendar.read(image); failed != nil {
+				return false
+			}
+			if e.declared(&due) == nil { // by another build
+				return true
+			}
+			if due.Next.After(now) {
+				next = due.Next
+				return false
+			}
+			ids = append(ids, due.ID)
+			return true
+		})
+	})
+	return ids, next, errors.Join(err, failed)
+}
+
+// declared returns the schedule that a record is of, nil if this build does not declare it.
+func (e *Engine) declared(due *Due) *Schedule {
+	for i := range e.Schedules {
+		if s := &e.Schedules[i]; s.Job == due.Job && s.Cron.text == due.Cron && s.Cron.zone.String() == due.Zone {
+			return s
+		}
+	}
+	return nil
+}
+
+// enqueueDue enqueues what is due of a declared schedule, and moves its record on.
+func (e *Engine) enqueueDue(ctx context.Context, tx *store.Tx, id record.ID) error {
+	image, err := tx.Get(e.Calendar.Model, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	due, err := e.Calendar.read(image)
+	if err != nil {
+		return err
+	}
+	now, s := tx.Now(), e.declared(&due)
+	if due.Next.After(now) { // another process was first
+		return nil
+	}
 	var times []time.Time
 	for ; !due.Next.After(now); due.Next, err = s.Cron.Next(due.Next) {
 		if err != nil {
@@ -190,7 +239,7 @@ func (e *Engine) enqueueDue(ctx context.Context, tx *store.Tx, s *Schedule, due 
 		}
 	}
 	_, err = tx.Update(e.Calendar.Model, due.ID, func(rec any) error {
-		e.Calendar.Write(rec, due)
+		e.Calendar.Write(rec, &due)
 		return nil
 	})
 	return err
