@@ -13,8 +13,9 @@ import (
 
 // A link is a connection that is made anew when it has broken. It is for one goroutine.
 type link struct {
-	config *pgx.ConnConfig
+	config *pgx.ConnConfig // it stays as it is: others read it
 	conn   *pgx.Conn
+	named  bool        // the statements of conn have names
 	direct atomic.Bool // no pooler is in between: statements have names, so that they are parsed once
 }
 
@@ -23,15 +24,18 @@ type link struct {
 const roundTrip = 15 * time.Second
 
 func (k *link) get(ctx context.Context) (*pgx.Conn, error) {
-	if k.direct.Load() && k.config.DefaultQueryExecMode != pgx.QueryExecModeCacheStatement {
+	if k.direct.Load() && !k.named {
 		k.drop()
-		k.config = k.config.Copy()
-		k.config.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
 	}
 	if k.conn != nil && !k.conn.IsClosed() {
 		return k.conn, nil
 	}
-	conn, err := pgx.ConnectConfig(ctx, k.config)
+	config := k.config
+	if k.named = k.direct.Load(); k.named {
+		config = config.Copy()
+		config.DefaultQueryExecMode = pgx.QueryExecModeCacheStatement
+	}
+	conn, err := pgx.ConnectConfig(ctx, config)
 	k.conn = conn
 	return conn, err
 }

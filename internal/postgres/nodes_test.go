@@ -3,6 +3,7 @@
 package postgres
 
 import (
+	"sync"
 	"testing"
 
 	"github.com/towerkit/tower/internal/nodes"
@@ -23,4 +24,21 @@ func TestConformRegistry(t *testing.T) {
 			return one, two
 		})
 	})
+}
+
+// TestHostWhileTheWriterConnects asks for the host while the writer turns out to reach the
+// server itself, and connects again. The race detector watches.
+func TestHostWhileTheWriterConnects(t *testing.T) {
+	l := open(t, pgtest.Shared(t).Database(t), Options{})
+	l.writer.direct.Store(true)
+	var asked sync.WaitGroup
+	asked.Go(func() {
+		if host := l.Host(); host != "127.0.0.1" {
+			t.Errorf("the host is %q", host)
+		}
+	})
+	if _, err := l.writer.get(t.Context()); err != nil {
+		t.Error(err)
+	}
+	asked.Wait()
 }
