@@ -4,6 +4,8 @@ package chaos
 
 import (
 	"context"
+	"fmt"
+	"math/rand/v2"
 	"os"
 	"testing"
 
@@ -50,6 +52,11 @@ type deed struct {
 	Name string `json:"name"`
 	Kind string `json:"kind"`
 	Slot string `json:"slot"`
+}
+
+// random returns a deed with a name.
+func random(source *rand.Rand, name string) deed {
+	return deed{Name: name, Kind: []string{"add", "take", "free"}[source.IntN(3)], Slot: fmt.Sprint("slot", source.IntN(slots))}
 }
 
 // Prepare makes the tally that all add to.

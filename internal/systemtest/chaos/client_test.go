@@ -34,16 +34,18 @@ type client struct {
 	states  map[string]*replica.Replica // by the name of a cursor
 	cursors map[uint64]*replica.Replica // of the line
 
-	done, refused []string // names of deeds
-	added         int      // by its own deeds
-	seen          int      // the tally, at last
-	again         int      // calls that had taken effect before
-	resyncs       map[string]int
-	moves         int
+	ledger
+	sights *sights
+
+	added   int // by its own deeds
+	seen    int // the tally, at last
+	again   int // calls that had taken effect before
+	resyncs map[string]int
+	moves   int
 }
 
-func newClient(ctx context.Context, t *testing.T, name string, seed uint64, nodes []*node) *client {
-	return &client{t: t, name: name, random: rand.New(rand.NewPCG(seed, 1)), nodes: nodes, ctx: ctx,
+func newClient(ctx context.Context, t *testing.T, name string, seed uint64, nodes []*node, all *sights) *client {
+	return &client{t: t, name: name, random: rand.New(rand.NewPCG(seed, 1)), nodes: nodes, ctx: ctx, sights: all,
 		names:  []string{"deeds.all", "deeds.newest"},
 		states: map[string]*replica.Replica{"deeds.all": {}, "deeds.newest": {}}, resyncs: map[string]int{}}
 }
@@ -51,7 +53,7 @@ func newClient(ctx context.Context, t *testing.T, name string, seed uint64, node
 // errBroken is an error of the protocol or of a promise.
 type errBroken struct{ error }
 
-// work does deeds until stop is closed.
+// work does deeds until stop is closed. Now and then somebody comes who has nothing yet.
 func (c *client) work(stop <-chan struct{}) {
 	defer c.leave()
 	for n := 0; ; n++ {
@@ -60,10 +62,14 @@ func (c *client) work(stop <-chan struct{}) {
 			return
 		default:
 		}
-		d := deed{Name: fmt.Sprint(c.name, "-", n), Kind: []string{"add", "take", "free"}[c.random.IntN(3)], Slot: fmt.Sprint("slot", c.random.IntN(slots))}
-		c.finish("POST /deeds", d)
+		c.finish("POST /deeds", random(c.random, fmt.Sprint(c.name, "-", n)))
 		if c.random.IntN(4) == 0 {
 			c.leave()
+		}
+		if c.random.IntN(8) == 0 {
+			fresh := newClient(c.ctx, c.t, "fresh", c.random.Uint64(), c.nodes, c.sights)
+			_ = fresh.connect() // the node may not be there
+			fresh.leave()
 		}
 	}
 }
@@ -246,6 +252,9 @@ func (c *client) apply(frame []byte, state *replica.Replica) (*wire.Answer, erro
 			if _, err = state.Answer(answer); err == nil && state.Seq < before {
 				err = fmt.Errorf("it resumed at %d, before %d", state.Seq, before)
 			}
+			if err == nil {
+				err = c.note(state)
+			}
 		}
 		return answer, err
 	}
@@ -266,6 +275,9 @@ func (c *client) apply(frame []byte, state *replica.Replica) (*wire.Answer, erro
 			return nil, fmt.Errorf("commit %d came after %d", commit.Seq, held.Seq)
 		}
 		if _, err := held.Apply(commit.Seq, delta, records); err != nil {
+			return nil, err
+		}
+		if err := c.note(held); err != nil {
 			return nil, err
 		}
 	}

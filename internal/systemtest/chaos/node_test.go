@@ -21,13 +21,14 @@ import (
 )
 
 // A node is a process of the application that is started again whenever it ends. It reaches
-// the database through a network of its own.
+// the database through a network of its own, and clients reach it through another.
 type node struct {
 	t       *testing.T
-	URL     string
+	URL     string // through front
 	addr    string
-	net     *netcut.Proxy
-	address string // of the database, through net
+	net     *netcut.Proxy // to the database
+	front   *netcut.Proxy // to the node
+	address string        // of the database, through net
 	folder  string
 
 	mu      sync.Mutex
@@ -47,7 +48,8 @@ func newNode(t *testing.T, server *pgtest.Server, address string) *node {
 		t.Fatal(err)
 	}
 	u.Host = n.net.Address()
-	n.URL, n.address = "http://"+n.addr, u.String()
+	n.front = netcut.New(t, n.addr)
+	n.URL, n.address = "http://"+n.front.Address(), u.String()
 	go n.run()
 	t.Cleanup(n.stop)
 	return n
@@ -63,7 +65,7 @@ func (n *node) run() {
 // once runs the process until it ends. It returns false once the node is stopped.
 func (n *node) once() bool {
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), asNode+"=1", "TOWER_ENV=development", "TOWER_FOLDER="+n.folder, "TOWER_ADDR="+n.addr, "TOWER_DB="+n.address)
+	cmd.Env = append(os.Environ(), asNode+"=1", "TOWER_ENV=development", "TOWER_FOLDER="+n.folder, "TOWER_ADDR="+n.addr, "TOWER_DB="+n.address, "GORACE=halt_on_error=1")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	lines, err := cmd.StderrPipe()
 	if err != nil {
@@ -90,7 +92,24 @@ func (n *node) once() bool {
 		n.note(all.Text())
 	}
 	_ = cmd.Wait() // it was killed, or could not begin
+	switch cmd.ProcessState.ExitCode() {
+	case panicked, raced:
+		n.t.Errorf("%s has crashed:\n%s", n.addr, n.said(150))
+	}
 	return true
+}
+
+// The codes with which a process ends.
+const (
+	panicked = 2
+	raced    = 66
+)
+
+// said returns the last lines that the process has printed.
+func (n *node) said(lines int) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return strings.Join(n.log[max(len(n.log)-lines, 0):], "\n")
 }
 
 // note keeps what the process says.
@@ -98,8 +117,8 @@ func (n *node) note(line string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.log = append(n.log, line)
-	if strings.Contains(line, "panic") || strings.Contains(line, "DATA RACE") || strings.Contains(line, "level=ERROR") {
-		fmt.Fprintln(os.Stderr, n.addr, line)
+	if strings.Contains(line, "level=ERROR") {
+		n.t.Log(n.addr, line)
 	}
 }
 
@@ -126,8 +145,6 @@ func (n *node) stop() {
 	n.signal(syscall.SIGKILL)
 	<-n.done
 	if n.t.Failed() {
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		n.t.Logf("%s said:\n%s", n.addr, strings.Join(n.log[max(len(n.log)-60, 0):], "\n"))
+		n.t.Logf("%s said:\n%s", n.addr, n.said(60))
 	}
 }

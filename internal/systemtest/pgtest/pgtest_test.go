@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -123,4 +124,25 @@ func shareable(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return folder
+}
+
+// TestPauseAndResume stops a server, which then says nothing, and lets it go on.
+func TestPauseAndResume(t *testing.T) {
+	s := Start(t)
+	conn := connect(t, s.Address("postgres", "postgres"))
+	s.Pause()
+	answered := make(chan error, 1)
+	go func() {
+		_, err := conn.Exec(t.Context(), "SELECT 1")
+		answered <- err
+	}()
+	select {
+	case err := <-answered:
+		t.Errorf("a server that was stopped has answered: %v", err)
+	case <-time.After(200 * time.Millisecond):
+	}
+	s.Resume()
+	if err := <-answered; err != nil {
+		t.Error(err)
+	}
 }

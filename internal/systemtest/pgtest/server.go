@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -205,6 +206,25 @@ func (s *Server) Crash() { s.end(syscall.SIGQUIT) }
 
 // Kill kills the server with SIGKILL. Its own processes end when they notice that.
 func (s *Server) Kill() { s.end(syscall.SIGKILL) }
+
+// Pause stops all processes of the server where they are, as on a machine that stands still,
+// until Resume.
+func (s *Server) Pause() { s.signal(syscall.SIGSTOP) }
+
+// Resume ends Pause.
+func (s *Server) Resume() { s.signal(syscall.SIGCONT) }
+
+// signal sends a signal to the server, which then starts no process, and to all that it has
+// started.
+func (s *Server) signal(signal syscall.Signal) {
+	_ = s.process.Signal(signal) // it may have ended, as may the others
+	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", s.process.Pid))
+	for _, child := range strings.Fields(string(children)) {
+		if pid, err := strconv.Atoi(child); err == nil {
+			_ = syscall.Kill(pid, signal)
+		}
+	}
+}
 
 func (s *Server) end(signal os.Signal) {
 	if s.process == nil {
