@@ -6,9 +6,7 @@ package scaling
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -17,6 +15,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/towerkit/tower/internal/systemtest/freeport"
 	"github.com/towerkit/tower/internal/systemtest/pgtest"
@@ -119,44 +118,17 @@ type reading struct {
 func (n *node) read(since string) (r reading) {
 	n.t.Helper()
 	for {
-		url := n.URL + "/_tower/read/cards/in?column=todo"
-		if since != "" {
-			url += "&wait=60s&since=" + since
+		r, changed := n.readOnce("cards/in?column=todo", since, time.Minute)
+		if changed {
+			return r
 		}
-		response, err := http.Get(url)
-		if err != nil {
-			n.t.Fatal(err)
-		}
-		body, err := io.ReadAll(response.Body)
-		response.Body.Close()
-		switch {
-		case err != nil:
-			n.t.Fatal(err)
-		case response.StatusCode == http.StatusNoContent: // nothing has changed yet
-			continue
-		case response.StatusCode != http.StatusOK:
-			n.t.Fatalf("%s: %s", response.Status, body)
-		}
-		if err := json.Unmarshal(body, &r); err != nil {
-			n.t.Fatal(err)
-		}
-		return r
 	}
 }
 
 // create makes a card.
 func (n *node) create(title string) {
 	n.t.Helper()
-	body := fmt.Sprintf(`{"title":%q,"column":"todo","place":1}`, title)
-	response, err := http.Post(n.URL+"/cards", "application/json", strings.NewReader(body))
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	defer response.Body.Close()
-	if response.StatusCode/100 != 2 {
-		text, _ := io.ReadAll(response.Body)
-		n.t.Fatalf("POST /cards: %s: %s", response.Status, text)
-	}
+	n.send("POST", "/cards", map[string]any{"title": title, "column": "todo", "place": 1}, http.StatusCreated)
 }
 
 func titles(r reading) (all []string) {
