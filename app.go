@@ -44,7 +44,8 @@ import (
 //	TOWER_TRUSTED_PROXIES  addresses of proxies that are believed; default: none
 //	TOWER_ACCESS_LOG  on or off: a line for each request; default on, in test off
 //	TOWER_SLOW        what takes longer is logged: 200ms, or off; default 200ms, in test off
-//	TOWER_WORKERS     how many jobs run at once in this process; 0: none; default 10, in test 0
+//	TOWER_WORKERS     how many jobs run at once in this process; 0: none, and no reactions;
+//	                  default 10, in test 0
 //	TOWER_METRICS_TOKEN  with which metrics, and the reasons of the health, are read;
 //	                  default: nobody reads them
 //	TOWER_MIGRATE     status, plan, run, accept or rehearse: do what tower db asks for in

@@ -134,6 +134,9 @@ type Config struct {
 	// Queues bounds how many jobs of a queue run at once in one process, by its name. Default:
 	// as many as TOWER_WORKERS.
 	Queues map[string]int
+	// Reactions lists what runs when records enter, change in or leave queries: see [On]. With
+	// any, the models [Reactions] and [WaitingReactions] are among the application's.
+	Reactions []Reaction
 	// Seed creates the records that the application begins with, or needs for development. tower
 	// db seed has the running application call it, as often as it is given: Seed should create
 	// only what does not exist. Its commits have the author "seed". Default: none.
@@ -188,6 +191,9 @@ func (c Config) resolve() (out server.Config, err error) {
 		out.Rules[m.erased()], out.Can[m.erased()] = m.rule, m.permit
 	}
 	if out.Jobs, err = c.work().workers(&out); err != nil {
+		return out, err
+	}
+	if out.Reactions, err = c.reactions(&out); err != nil {
 		return out, err
 	}
 	out.Migrations, out.MigrateAtStart = erasedMigrations(c.Migrations), c.MigrateAtStart
@@ -248,9 +254,13 @@ func (c Config) readEnvironment(out *server.Config) (err error) {
 	add(err)
 	out.Site, err = c.site(out)
 	add(err)
+	workers, err := workersFrom(vars.Get("TOWER_WORKERS"), out.Env)
+	add(err)
 	if out.Jobs != nil {
-		out.Jobs.Workers, err = workersFrom(vars.Get("TOWER_WORKERS"), out.Env)
-		add(err)
+		out.Jobs.Workers = workers
+	}
+	if out.Reactions != nil {
+		out.Reactions.Run = workers > 0
 	}
 	accessLog, err := onOrOff(vars, "TOWER_ACCESS_LOG", out.Env != "test")
 	add(err)

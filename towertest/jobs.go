@@ -54,3 +54,20 @@ func (j Jobs) Find(t testing.TB, id tower.ID) *tower.JobRecord {
 
 // Now returns the time of the clock of the application's store: see [App.Advance].
 func (a *App) Now() time.Time { return a.clock.now() }
+
+// RunReactions runs the application's reactions to what has been committed, and to what they
+// write themselves, and returns how many calls of their functions that were. In the
+// environment "test" they wait for that, unless TOWER_WORKERS is set. One that fails waits, as it
+// does elsewhere: [App.Advance] makes it due.
+func (a *App) RunReactions(t testing.TB) int {
+	t.Helper()
+	engine := server.AppOf(a.App).Reactions()
+	if engine == nil {
+		t.Fatal("the application has no reactions: set Config.Reactions")
+	}
+	ran, err := engine.RunDue(t.Context())
+	if err != nil {
+		t.Fatalf("run reactions: %v", err)
+	}
+	return ran
+}

@@ -52,7 +52,7 @@ func (e *Engine) settle(job *Job, failed error, now time.Time) {
 		job.Attempt--
 		job.wait(now)
 	default:
-		job.fail(described(failed), now)
+		job.fail(Described(failed), now)
 	}
 }
 
@@ -63,20 +63,20 @@ func (j *Job) fail(reason string, now time.Time) {
 		j.end(Dead, now, time.Time{})
 		return
 	}
-	j.wait(now.Add(backoff(j.Attempt)))
+	j.wait(now.Add(Backoff(j.Attempt)))
 }
 
-// backoff returns how long a job waits after a try: about 1 s, 16 s, 81 s, 4 min, 10 min, …,
+// Backoff returns how long a job waits after a try: about 1 s, 16 s, 81 s, 4 min, 10 min, …,
 // a day at most, and up to a tenth more or less, so that jobs that have failed together are
 // not tried together.
-func backoff(attempt int) time.Duration {
+func Backoff(attempt int) time.Duration {
 	n := min(time.Duration(attempt), 17)
 	wait := min(n*n*n*n*time.Second, 24*time.Hour)
 	return wait - wait/10 + rand.N(wait/5)
 }
 
-// described returns an error as it is stored.
-func described(err error) string {
+// Described returns an error as it is stored.
+func Described(err error) string {
 	text := err.Error()
 	var panicked *fault.Panic
 	if errors.As(err, &panicked) {

@@ -22,6 +22,7 @@ import (
 	"github.com/towerkit/tower/internal/jobs"
 	"github.com/towerkit/tower/internal/migrate"
 	"github.com/towerkit/tower/internal/nodes"
+	"github.com/towerkit/tower/internal/reactions"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/audit"
 	"github.com/towerkit/tower/internal/server/budget"
@@ -66,7 +67,8 @@ type Config struct {
 	Migrations     []migrate.Migration
 	MigrateAtStart bool // in production too
 
-	Jobs *jobs.Config // workers; nil: the application has no jobs
+	Jobs      *jobs.Config      // workers; nil: the application has no jobs
+	Reactions *reactions.Config // nil: there are none
 
 	Seed func(ctx context.Context) error // creates the application's first records; nil: there are none
 
@@ -135,28 +137,29 @@ type App struct {
 	traces     tracing.Recorder
 	migrations int // that the store has been through
 
-	ctx      context.Context // ends when the application closes
-	cancel   context.CancelFunc
-	store    *store.Store
-	shared   driver.Log // the log of the store; nil: it has its own
-	engine   *cursor.Engine
-	hub      *hub
-	sessions *session.Sessions
-	sockets  *transport.Sockets
-	links    *transport.Links
-	reads    *read.Server
-	workers  *workers.Group
-	archiver *archive.Archiver // nil: none
-	jobs     *jobs.Engine      // nil: the application has no jobs
-	auditor  *audit.Auditor    // nil: none
-	nodes    *nodes.Group      // nil: the application has one node
-	pace     Pace              // the zero Pace outside of tests
-	consoles io.Closer         // serves consoles; nil: none
-	probes   map[string]http.Handler
-	unready  atomic.Pointer[string] // see setUnready
-	approved chan struct{}          // migrations have been approved, and the supervisor has not been told
-	running  sync.WaitGroup
-	handles  handles
+	ctx       context.Context // ends when the application closes
+	cancel    context.CancelFunc
+	store     *store.Store
+	shared    driver.Log // the log of the store; nil: it has its own
+	engine    *cursor.Engine
+	hub       *hub
+	sessions  *session.Sessions
+	sockets   *transport.Sockets
+	links     *transport.Links
+	reads     *read.Server
+	workers   *workers.Group
+	archiver  *archive.Archiver // nil: none
+	jobs      *jobs.Engine      // nil: the application has no jobs
+	reactions *reactions.Engine // nil: the application has none
+	auditor   *audit.Auditor    // nil: none
+	nodes     *nodes.Group      // nil: the application has one node
+	pace      Pace              // the zero Pace outside of tests
+	consoles  io.Closer         // serves consoles; nil: none
+	probes    map[string]http.Handler
+	unready   atomic.Pointer[string] // see setUnready
+	approved  chan struct{}          // migrations have been approved, and the supervisor has not been told
+	running   sync.WaitGroup
+	handles   handles
 }
 
 // New returns an application after checking its routes, models and views. It does no I/O
@@ -265,7 +268,7 @@ func (a *App) open(ctx context.Context, to listener) (err error) {
 		to.progress(progress)
 	})
 	options := opening.Options(ctx)
-	options.Now, options.LogAge = a.pace.Now, a.pace.LogAge
+	options.Now, options.LogAge, options.Held = a.pace.Now, a.pace.LogAge, a.config.Reactions != nil
 	options.LogWait, options.Say, options.Follows = cmp.Or(a.pace.LogWait, a.config.LogWait), opening.Say, a.logFollows
 	if a.config.OpenLog != nil {
 		if a.shared, err = a.config.OpenLog(ctx, a.log); err != nil {
@@ -335,6 +338,14 @@ func (a *App) open(ctx context.Context, to listener) (err error) {
 			return errors.Join(err, a.Close())
 		}
 	}
+	if a.config.Reactions != nil {
+		config := *a.config.Reactions
+		config.Log = a.log
+		a.reactions = reactions.New(a.store, config)
+		if err := a.reactions.Start(ctx); err != nil {
+			return errors.Join(err, a.Close())
+		}
+	}
 	if a.config.Audit > 0 {
 		a.auditor = audit.New(audit.Options{Every: a.config.Audit, Folder: filepath.Join(filepath.Dir(a.config.Data), "divergences"), Build: a.config.Build, Store: a.store, Log: a.log})
 		a.running.Go(func() { a.auditor.Run(a.ctx) })
@@ -368,6 +379,7 @@ func (a *App) Close() error {
 	a.setUnready(closing)
 	var ending sync.WaitGroup
 	ending.Go(a.jobs.Close)
+	ending.Go(a.reactions.Close)
 	stopped := a.workers.Stop(drain)
 	ending.Wait()
 	if a.consoles != nil {
@@ -400,6 +412,9 @@ func (a *App) Close() error {
 
 // Jobs returns the engine of the application's jobs, nil if it has none.
 func (a *App) Jobs() *jobs.Engine { return a.jobs }
+
+// Reactions returns the engine of the application's reactions, nil if it has none.
+func (a *App) Reactions() *reactions.Engine { return a.reactions }
 
 // Archive returns what copies the store to its archive, nil if there is none.
 func (a *App) Archive() *archive.Archiver { return a.archiver }

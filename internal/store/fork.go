@@ -62,14 +62,7 @@ func (tx *Tx) Join(fork *Tx) error {
 			return fmt.Errorf("%s/%s: %w", k.Model.Name, k.ID, ErrConflict)
 		}
 	}
-	for k, r := range fork.newReads() {
-		if own, known := tx.reads.Get(k); !known || own.existsOnly {
-			tx.reads.Set(k, r)
-		}
-	}
-	for _, scan := range fork.scans.Since(fork.forked.scans) {
-		tx.scans = tx.scans.Add(scan)
-	}
+	tx.joinReads(fork)
 	for _, k := range fork.order.Since(fork.forked.order) {
 		tx.putFrom(fork, k)
 	}
@@ -81,4 +74,22 @@ func (tx *Tx) Join(fork *Tx) error {
 	tx.rewritten = tx.rewritten || fork.rewritten
 	fork.ended = true
 	return nil
+}
+
+// JoinReads adds to tx what its fork has read, and drops what that has written: tx will depend
+// on something that the fork has found out.
+func (tx *Tx) JoinReads(fork *Tx) {
+	tx.joinReads(fork)
+	fork.ended = true
+}
+
+func (tx *Tx) joinReads(fork *Tx) {
+	for k, r := range fork.newReads() {
+		if own, known := tx.reads.Get(k); !known || own.existsOnly {
+			tx.reads.Set(k, r)
+		}
+	}
+	for _, scan := range fork.scans.Since(fork.forked.scans) {
+		tx.scans = tx.scans.Add(scan)
+	}
 }

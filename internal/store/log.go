@@ -145,14 +145,30 @@ func clearLog(btx *bolt.Tx) error {
 	return head{seq: readHead(btx).seq + 1}.write(btx)
 }
 
+// How much larger and older the log may get while somebody has not read it: see [Store.Hold].
+const (
+	heldBytes = 4
+	heldAge   = 7
+)
+
+// Hold says that somebody has yet to read the commits after seq, or, with [math.MaxUint64],
+// that nobody has. The log keeps them, up to four times its size and seven times its age.
+func (s *Store) Hold(seq uint64) { s.held.Store(seq) }
+
 // trim removes commits while the log is too large or they are too old, oldest first,
 // at most limit of them.
 func (s *Store) trim(btx *bolt.Tx, h *head, now time.Time, limit int) error {
 	bucket := s.bucket(btx, logBucket)
-	oldest := now.Add(-s.options.LogAge)
 	for range limit {
 		k, v := bucket.Cursor().First()
-		if k == nil || h.bytes <= uint64(s.options.LogBytes) && !entryTime(v).Before(oldest) {
+		if k == nil {
+			return nil
+		}
+		most, age := uint64(s.options.LogBytes), s.options.LogAge
+		if binary.BigEndian.Uint64(k) > s.held.Load() {
+			most, age = most*heldBytes, age*heldAge
+		}
+		if h.bytes <= most && !entryTime(v).Before(now.Add(-age)) {
 			return nil
 		}
 		h.bytes -= uint64(len(v))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -22,6 +23,7 @@ type Options struct {
 	Models   []*record.Model  // the models to read and write
 	LogBytes int64            // maximum size of the log; default 64 MiB
 	LogAge   time.Duration    // maximum age of a commit in the log; default 24 h
+	Held     bool             // somebody has yet to read the log: see [Store.Hold]
 	KeyAge   time.Duration    // how long it is known that a call took effect; default 24 h
 	Now      func() time.Time // the clock; default time.Now
 	Log      Log              // shared with other stores; nil: the file has the only log
@@ -90,6 +92,9 @@ func Open(path string, o Options) (*Store, error) {
 		retryQueue:  make(chan struct{}, 1),
 		answers:     answers{waiting: map[string]waitingAnswer{}, wake: make(chan struct{}, 1)},
 		following:   following{asked: make(chan chan<- error), opened: time.Now(), changed: o.Follows, outdated: make(chan struct{})},
+	}
+	if !s.options.Held {
+		s.Hold(math.MaxUint64)
 	}
 	if err := s.addModels(); err != nil {
 		return nil, err

@@ -46,6 +46,7 @@ type Store struct {
 	retryQueue  chan struct{} // holds a value while a transaction runs again after a conflict
 	following   following     // of a shared log
 	marks       *record.Model // of marks that stores share; nil without a shared log
+	held        atomic.Uint64 // see Hold
 	close       sync.Once
 
 	stats struct{ commits, writes, conflicts atomic.Uint64 }
