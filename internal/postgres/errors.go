@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"syscall"
 
 	"github.com/jackc/pgx/v5"
@@ -26,6 +27,7 @@ const (
 	noRight             sqlState = "42501"
 	tooMany             sqlState = "53300"
 	readOnly            sqlState = "25006"
+	diskFull            sqlState = "53100"
 )
 
 func code(err error) sqlState {
@@ -44,6 +46,9 @@ func (s sqlState) again() bool {
 	}
 	return false
 }
+
+// diskFails reports whether the server cannot write because its disk is full, or fails.
+func (s sqlState) diskFails() bool { return s == diskFull || strings.HasPrefix(string(s), "58") }
 
 // explain adds to an error what it means and what to do. No password is in it.
 func explain(c *pgx.ConnConfig, err error) error {

@@ -9,7 +9,9 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -243,6 +245,62 @@ func TestAnotherProgramHoldsARow(t *testing.T) {
 		c.exec(conn, "BEGIN", "SELECT FROM accounts WHERE owner = 'hot' FOR UPDATE")
 		t.Logf("the stores went on after %v", c.goesOn(0, 1, 2))
 		c.exec(conn, "ROLLBACK")
+		c.goesOn(0, 1, 2)
+	})
+}
+
+// fails waits until a deed has failed, which began after the call, with an error that says
+// something.
+func (c *cluster) fails(says string) {
+	c.t.Helper()
+	c.mu.Lock()
+	from := len(c.deeds)
+	c.mu.Unlock()
+	begun := time.Now()
+	process.Until(c.t, "a deed fails: "+says, func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return slices.ContainsFunc(c.deeds[from:], func(d storetest.Deed) bool { return d.State == storetest.Failed && strings.Contains(d.Error, says) })
+	})
+	c.t.Logf("%q after %v", says, time.Since(begun).Round(time.Millisecond))
+}
+
+// TestAnotherProgramChangesATable within a transaction that it leaves open, and so that the
+// models do not fit the tables any more.
+func TestAnotherProgramChangesATable(t *testing.T) {
+	t.Parallel() // it waits, more than it works
+	c := newCluster(t, pgtest.Shared(t), 3)
+	c.work(func() {
+		conn := c.sql()
+		c.exec(conn, "BEGIN", "ALTER TABLE accounts ADD COLUMN remark text")
+		c.fails("another program has locked the record")
+		c.exec(conn, "COMMIT")
+		c.goesOn(0, 1, 2)
+		c.exec(conn, "ALTER TABLE accounts RENAME COLUMN balance TO saldo")
+		c.fails("balance")
+		c.exec(conn, "ALTER TABLE accounts RENAME COLUMN saldo TO balance")
+		c.goesOn(0, 1, 2)
+	})
+}
+
+// TestTheDiskOfTheServerIsFull lets no table grow any more.
+func TestTheDiskOfTheServerIsFull(t *testing.T) {
+	t.Parallel() // it waits, more than it works
+	server := pgtest.Start(t)
+	c := newCluster(t, server, 3)
+	c.work(func() {
+		conn := c.sql()
+		// More than a segment of the log of the server, which must not fail.
+		c.exec(conn, "ALTER TABLE accounts SET (autovacuum_enabled = off)", "BEGIN", "SET LOCAL session_replication_role = replica",
+			"INSERT INTO accounts (id, owner, secret) SELECT lpad(n::text, 26, '0'), n, repeat('x', 1900) FROM generate_series(1, 9000) AS n", "ROLLBACK",
+			"ALTER TABLE accounts SET (fillfactor = 10)") // no row goes into what is left of a page
+		var size int64
+		if err := conn.QueryRow(context.Background(), "SELECT pg_relation_size('accounts')").Scan(&size); err != nil {
+			t.Fatal(err)
+		}
+		server.LimitFiles(t, uint64(size)+4096)
+		c.fails("PostgreSQL cannot write")
+		server.LimitFiles(t, 0)
 		c.goesOn(0, 1, 2)
 	})
 }

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -43,13 +42,6 @@ const reach = "SELECT coalesce(l.after + 1, c.first, 1), coalesce(c.last, 0)" + 
 
 // nameLineages returns the expression that names the lineage of the database.
 func nameLineages(ctx context.Context, tx pgx.Tx) (string, error) {
-	var recovering bool
-	if err := tx.QueryRow(ctx, "SELECT pg_is_in_recovery()").Scan(&recovering); err != nil {
-		return "", err
-	}
-	if recovering {
-		return "", errors.New("this PostgreSQL is a standby, which only reads: name the hosts of all servers in the address, and target_session_attrs=read-write")
-	}
 	var known []string
 	for _, part := range lineageParts {
 		err := pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error {

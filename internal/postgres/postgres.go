@@ -18,6 +18,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -114,7 +115,7 @@ func (l *Log) connect(ctx context.Context, address string) error {
 	if err != nil {
 		return err
 	}
-	if err := checkVersion(ctx, conn); err != nil {
+	if err := checkServer(ctx, conn); err != nil {
 		return err
 	}
 	pool, err := pgxpool.ParseConfig(address)
@@ -129,13 +130,18 @@ func (l *Log) connect(ctx context.Context, address string) error {
 	return l.listen(ctx)
 }
 
-func checkVersion(ctx context.Context, conn *pgx.Conn) error {
+// checkServer returns an error if no log can be kept on the server.
+func checkServer(ctx context.Context, conn *pgx.Conn) error {
 	var number int
-	if err := conn.QueryRow(ctx, "SELECT current_setting('server_version_num')::int").Scan(&number); err != nil {
+	var recovering bool
+	if err := conn.QueryRow(ctx, "SELECT current_setting('server_version_num')::int, pg_is_in_recovery()").Scan(&number, &recovering); err != nil {
 		return err
 	}
 	if number/10000 < minVersion {
 		return fmt.Errorf("the server is PostgreSQL %d, and %d is the oldest that will do: upgrade it", number/10000, minVersion)
+	}
+	if recovering {
+		return errors.New("this PostgreSQL is a standby, which only reads: name the hosts of all servers in the address, and target_session_attrs=read-write")
 	}
 	return nil
 }

@@ -205,6 +205,9 @@ func (t *turn) Append(ctx context.Context, commits []store.Appended, calls []sto
 		if code(err) == lockNotAvailable {
 			return errors.Join(store.ErrHeld, err)
 		}
+		if code(err).diskFails() {
+			return fmt.Errorf("%w: PostgreSQL cannot write: %w", store.ErrAway, unwrapped(err))
+		}
 		return moved(err)
 	default:
 		return fmt.Errorf("%w: the connection to PostgreSQL broke: %w", store.ErrUnknown, unwrapped(err))

@@ -96,9 +96,10 @@ type Turn interface {
 	Next() uint64
 	// Append makes commits durable, all or none, and ends the turn. calls are calls that took
 	// effect before, with their answers. It keeps no bytes of either. If the turn was lost, it
-	// returns an error: [ErrMoved] if the store should try again, [ErrUnknown] if the commits
-	// may have been appended nevertheless. Another error, such as [ErrHeld], means that the log
-	// does not take these commits: the store tries them one by one.
+	// returns an error: [ErrMoved] if the store should try again, [ErrAway] if the log cannot take
+	// anything at the moment, [ErrUnknown] if the commits may have been appended nevertheless.
+	// Another error, such as [ErrHeld], means that the log does not take these commits: the
+	// store tries them one by one.
 	Append(ctx context.Context, commits []Appended, calls []Call) error
 	// End ends a turn without an append. It does nothing after Append.
 	End()

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/towerkit/tower"
+	"github.com/towerkit/tower/internal/database/driver"
 	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/server/transport"
 	"github.com/towerkit/tower/internal/store/storetest"
@@ -32,7 +33,7 @@ const patience = time.Minute
 // A node is one of the servers of an application. Its end of the log can be cut off.
 type node struct {
 	*towertest.App
-	log *storetest.Node
+	log *storetest.Node // nil: it is in PostgreSQL
 }
 
 // patient is the pace of nodes that wait for each other as long as a test does.
@@ -57,6 +58,15 @@ func serveAt(t *testing.T, n int, pace server.Pace) []*node {
 // join adds a node to those that share a log.
 func join(t *testing.T, log *storetest.Log, number int, pace server.Pace) *node {
 	t.Helper()
+	end := log.Node()
+	n := &node{log: end}
+	n.open(t, end, number, pace, func() { end.Away(nil) })
+	return n
+}
+
+// open opens the application at an end of the log. calm is called before it is closed.
+func (n *node) open(t *testing.T, end driver.Log, number int, pace server.Pace, calm func()) {
+	t.Helper()
 	c := config()
 	c.Env, c.Data = "test", filepath.Join(t.TempDir(), "replica.db")
 	c.Log = slog.New(slog.NewTextHandler(t.Output(), nil)).With("node", number)
@@ -65,7 +75,6 @@ func join(t *testing.T, log *storetest.Log, number int, pace server.Pace) *node 
 	if err != nil {
 		t.Fatal(err)
 	}
-	end := log.Node()
 	server.ShareLog(server.AppOf(app), end)
 	server.SetPace(server.AppOf(app), pace)
 	if err := app.Open(); err != nil {
@@ -75,14 +84,14 @@ func join(t *testing.T, log *storetest.Log, number int, pace server.Pace) *node 
 	web.Config.ConnContext = transport.ConnContext
 	web.Start()
 	t.Cleanup(func() {
-		end.Away(nil)
+		calm()
 		if err := app.Close(); err != nil {
 			t.Errorf("close node %d: %v", number, err)
 		}
 		web.CloseClientConnections()
 		web.Close()
 	})
-	return &node{&towertest.App{App: app, URL: web.URL, Transport: towertest.Socket}, end}
+	n.App = &towertest.App{App: app, URL: web.URL, Transport: towertest.Socket}
 }
 
 // make makes a user.

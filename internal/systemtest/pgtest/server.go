@@ -61,7 +61,9 @@ host all all 127.0.0.1/32 trust
 host replication all 127.0.0.1/32 trust
 `
 
-const guarded = `DO $$ BEGIN CREATE ROLE guarded NOLOGIN; EXCEPTION WHEN duplicate_object THEN END $$`
+const guarded = `DO $$ BEGIN
+	IF NOT pg_is_in_recovery() THEN CREATE ROLE guarded NOLOGIN; END IF;
+	EXCEPTION WHEN duplicate_object THEN END $$`
 
 // start makes the server's data, if there are none, and starts it.
 func (s *Server) start() (err error) {

@@ -1,0 +1,156 @@
+package systemtest
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/towerkit/tower"
+	"github.com/towerkit/tower/internal/systemtest/pgtest"
+	"github.com/towerkit/tower/towertest"
+)
+
+// BenchmarkNodeWrites is 64 writers on one node, beside as many that wait for one connection,
+// which sends what waits in one INSERT without a log or a lock, and beside one connection for
+// each, which sends one INSERT for each row. The table is the same without what captures the
+// writes of other programs.
+func BenchmarkNodeWrites(b *testing.B) {
+	const writers = 64
+	step := number(b, "TOWER_BENCH_CREATES", 4000, writers)
+	node, floor := openBare(b)
+	grouped, single := floor.grouped(b), floor.single(b, writers)
+	var ours, groups, singles []time.Duration
+	for b.Loop() {
+		ours = append(ours, createAtOnce(b, writers, step, node))
+		groups = append(groups, atOnce(writers, step, func(int) { grouped() }))
+		singles = append(singles, atOnce(writers, step/4, single))
+	}
+	rate := func(notes int, took []time.Duration) float64 { return float64(notes) / median(took).Seconds() }
+	b.ReportMetric(rate(step, ours), "creates/s")
+	b.ReportMetric(rate(step, groups), "grouped/s")
+	b.ReportMetric(rate(step/4, singles), "single/s")
+	b.ReportMetric(rate(step, ours)/rate(step, groups), "ofgrouped")
+	b.ReportMetric(rate(step, ours)/rate(step/4, singles), "ofsingle")
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkNodeWritesAlone is the time of one write when nobody else writes, beside an INSERT.
+func BenchmarkNodeWritesAlone(b *testing.B) {
+	step := number(b, "TOWER_BENCH_CREATES", 100, 2)
+	node, floor := openBare(b)
+	single := floor.single(b, 1)
+	var ours, theirs []time.Duration
+	for b.Loop() {
+		for range step {
+			start := time.Now()
+			createAtOnce(b, 1, 1, node)
+			ours = append(ours, time.Since(start))
+			start = time.Now()
+			single(0)
+			theirs = append(theirs, time.Since(start))
+		}
+	}
+	b.ReportMetric(ms(median(ours)), "ms/create")
+	b.ReportMetric(ms(median(theirs)), "ms/insert")
+	b.ReportMetric(median(ours).Seconds()/median(theirs).Seconds(), "ofinsert")
+	b.ReportMetric(0, "ns/op")
+}
+
+// A bareTable is a table like that of the notes.
+type bareTable struct{ address string }
+
+func openBare(b *testing.B) (*towertest.App, bareTable) {
+	b.Helper()
+	address := pgtest.Start(b).Database(b)
+	node := openReplica(b, address)
+	t := bareTable{address}
+	if _, err := t.connect(b).Exec(b.Context(), "CREATE TABLE bare (LIKE public.notes INCLUDING ALL)"); err != nil {
+		b.Fatal(err)
+	}
+	return node, t
+}
+
+func (t bareTable) connect(b *testing.B) *pgx.Conn {
+	b.Helper()
+	conn, err := pgx.Connect(b.Context(), t.address)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
+}
+
+// insert inserts rows in one statement.
+func (t bareTable) insert(b *testing.B, conn *pgx.Conn, rows int) {
+	ids, times, topics, texts := make([]string, rows), make([]time.Time, rows), make([]string, rows), make([]string, rows)
+	for i := range rows {
+		ids[i], times[i], topics[i], texts[i] = string(tower.NewID()), time.Now(), "written", noteText
+	}
+	if _, err := conn.Exec(context.Background(), `INSERT INTO bare (id, created_at, updated_at, topic, text)
+		SELECT * FROM unnest($1::text[], $2::timestamptz[], $2::timestamptz[], $3::text[], $4::text[])`, ids, times, topics, texts); err != nil {
+		b.Error(err)
+	}
+}
+
+// single returns what inserts a row over the connection of a writer.
+func (t bareTable) single(b *testing.B, writers int) (insert func(writer int)) {
+	var all []*pgx.Conn
+	for range writers {
+		all = append(all, t.connect(b))
+	}
+	return func(writer int) {
+		if _, err := all[writer].Exec(context.Background(), "INSERT INTO bare (id, created_at, updated_at, topic, text) VALUES ($1, $2, $2, $3, $4)",
+			string(tower.NewID()), time.Now(), "written", noteText); err != nil {
+			b.Error(err)
+		}
+	}
+}
+
+// grouped returns what inserts a row with all that wait.
+func (t bareTable) grouped(b *testing.B) (insert func()) {
+	conn := t.connect(b)
+	queue := make(chan chan struct{}, 1000)
+	var sender sync.WaitGroup
+	sender.Go(func() {
+		for first := range queue {
+			group := []chan struct{}{first}
+			for range len(queue) {
+				group = append(group, <-queue)
+			}
+			t.insert(b, conn, len(group))
+			for _, done := range group {
+				close(done)
+			}
+		}
+	})
+	b.Cleanup(func() {
+		close(queue)
+		sender.Wait()
+	})
+	return func() {
+		done := make(chan struct{})
+		queue <- done
+		<-done
+	}
+}
+
+// atOnce has writers do something so many times.
+func atOnce(writers, times int, do func(writer int)) time.Duration {
+	var left atomic.Int64
+	left.Store(int64(times))
+	var all sync.WaitGroup
+	start := time.Now()
+	for i := range writers {
+		all.Go(func() {
+			for left.Add(-1) >= 0 {
+				do(i)
+			}
+		})
+	}
+	all.Wait()
+	return time.Since(start)
+}
