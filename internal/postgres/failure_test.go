@@ -294,11 +294,13 @@ func TestTheDiskOfTheServerIsFull(t *testing.T) {
 		c.exec(conn, "ALTER TABLE accounts SET (autovacuum_enabled = off)", "BEGIN", "SET LOCAL session_replication_role = replica",
 			"INSERT INTO accounts (id, owner, secret) SELECT lpad(n::text, 26, '0'), n, repeat('x', 1900) FROM generate_series(1, 9000) AS n", "ROLLBACK",
 			"ALTER TABLE accounts SET (fillfactor = 10)") // no row goes into what is left of a page
+		c.exec(conn, "BEGIN", "LOCK TABLE accounts IN EXCLUSIVE MODE") // the next row is the first one that does not fit
 		var size int64
 		if err := conn.QueryRow(context.Background(), "SELECT pg_relation_size('accounts')").Scan(&size); err != nil {
 			t.Fatal(err)
 		}
 		server.LimitFiles(t, uint64(size)+4096)
+		c.exec(conn, "COMMIT")
 		c.fails("PostgreSQL cannot write")
 		server.LimitFiles(t, 0)
 		c.goesOn(0, 1, 2)
