@@ -55,7 +55,8 @@ func (c *Connection) SetCookie(ctx context.Context, cookie *http.Cookie) error {
 // 5 seconds. All addresses together have 50 for one account and then one a minute; that
 // does not concern an address from which the account was signed in to before. Beyond, check
 // does not run, and the error is [CodeTooMany] and says how long to wait. Guesses are counted
-// in memory, and those that are right do not count.
+// in memory, and those that are right do not count. Of several nodes each allows its share, and
+// at least five at once.
 //
 // account is what the client claims to be, also if there is no such account: check must take
 // as long then, or the time tells who has an account.

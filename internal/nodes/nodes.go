@@ -75,6 +75,7 @@ type Options struct {
 	Address  string   // to listen at, "host" or "host:port"; "": where it reaches the registry
 	Build    string
 	State    func() State // called for each announcement; nil: there is none
+	Heard    func([]Node) // called after each with the other nodes that live; nil: nobody
 	Log      *slog.Logger
 }
 
@@ -145,6 +146,15 @@ func (g *Group) Announce(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, Dead)
 	defer cancel()
 	live, err := g.options.Registry.Announce(ctx, self, Dead)
+	if err = g.learn(self, live, err); err == nil && g.options.Heard != nil {
+		others, _ := g.Others()
+		g.options.Heard(others)
+	}
+	return err
+}
+
+// learn takes in what the registry has answered to an announcement.
+func (g *Group) learn(self Node, live []Node, err error) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.err = err; err != nil {

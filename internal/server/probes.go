@@ -35,6 +35,11 @@ func (a *App) Health() health.Report {
 	}
 	fail(a.store.Err())
 	a.reportLog(&report)
+	if a.nodes != nil {
+		if err := a.nodes.Err(); err != nil {
+			report.Warnings = append(report.Warnings, fmt.Sprintf("the other nodes do not know of this one: %v", err))
+		}
+	}
 	fail(a.workers.Err())
 	if a.engine.Stopped() {
 		fail(errors.New("changes reach nobody: the cursors have stopped"))
@@ -172,6 +177,7 @@ func (a *App) measure() *metrics.State {
 	if s.Behind > 0 {
 		s.Late = a.late(s.Seq - s.Behind)
 	}
+	a.measureNodes(s)
 	s.Connections, s.Cursors = zeros(transportNames), zeros(cursorKinds)
 	for _, c := range a.hub.all() {
 		if c.outbox.Transport != nil {
@@ -199,6 +205,19 @@ func (a *App) measure() *metrics.State {
 		s.ArchiveLate = a.late(archived.Seq)
 	}
 	return s
+}
+
+// measureNodes adds what is known of the other nodes, if there may be some.
+func (a *App) measureNodes(s *metrics.State) {
+	if a.nodes == nil {
+		return
+	}
+	others, _ := a.nodes.Others()
+	newest := s.Seq
+	for _, n := range others {
+		newest = max(newest, n.Commit)
+	}
+	s.Nodes, s.Node, s.NodeBehind = len(others)+1, a.nodes.Self().Number, newest-s.Seq
 }
 
 func zeros(names []string) map[string]int {

@@ -187,14 +187,33 @@ func (a *App) joinNodes(ctx context.Context, log store.Log, secrets []string) (e
 	if !shares {
 		return nil
 	}
-	a.nodes, err = nodes.Join(ctx, nodes.Options{Registry: registry, Secrets: secrets, Address: a.config.Address, Build: a.config.Build, State: a.stateForNodes, Log: a.log})
+	a.nodes, err = nodes.Join(ctx, nodes.Options{Registry: registry, Secrets: secrets, Address: a.config.Address, Build: a.config.Build, State: a.stateForNodes, Heard: a.heardNodes, Log: a.log})
 	return err
 }
 
 // stateForNodes returns what other nodes should know of this one.
 func (a *App) stateForNodes() (state nodes.State) {
-	if a.engine != nil { // it is, once the application serves
-		state.Commit = a.engine.Seq()
+	if a.engine == nil { // it joins before it serves
+		return state
+	}
+	state.Commit = a.engine.Seq()
+	for _, c := range a.hub.places.Crowds() {
+		state.Crowds = append(state.Crowds, nodes.Crowd(c))
 	}
 	return state
+}
+
+// heardNodes takes in what other nodes have announced.
+func (a *App) heardNodes(others []nodes.Node) {
+	a.guesses.Share(len(others) + 1)
+	if a.hub == nil {
+		return
+	}
+	var crowds []limit.Crowd
+	for _, n := range others {
+		for _, c := range n.Crowds {
+			crowds = append(crowds, limit.Crowd(c))
+		}
+	}
+	a.hub.places.Elsewhere(len(others), crowds)
 }

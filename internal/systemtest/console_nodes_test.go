@@ -4,11 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/gorilla/websocket"
 
 	"github.com/towerkit/tower"
 	"github.com/towerkit/tower/internal/nodes"
@@ -220,5 +223,66 @@ func TestTheRegistryIsAway(t *testing.T) {
 	attach(t, path).do(wire.ControlRequest{Do: wire.DoConnections}, &connections)
 	if got := fmt.Sprint(usersOf(connections)); got != "[Bob on 2]" {
 		t.Errorf("connections: %s", got)
+	}
+}
+
+// TestAUserHasItsLimitOverAllNodes opens connections to two nodes in turn.
+func TestAUserHasItsLimitOverAllNodes(t *testing.T) {
+	l := storetest.NewLog()
+	one, _, _ := openNode(t, l.Node())
+	two, _, _ := openNode(t, l.Node())
+	ada := makeUser(t, one, "Ada", false)
+	announce(t, one, two)
+	if err := two.Wait(t.Context(), one.Seq()); err != nil {
+		t.Fatal(err)
+	}
+	limit := 100 // the default
+	for range limit/2 + 10 {
+		one.Connect(t, ada.ID)
+	}
+	announce(t, one, two)
+	cookie, err := two.Cookie(ada.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened := 0
+	for opened < limit {
+		socket, _, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(two.URL, "http")+"/_tower/socket", http.Header{"Cookie": {cookie.Name + "=" + cookie.Value}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer socket.Close()
+		if err := socket.WriteJSON(wire.Request{Hello: wire.Version}); err != nil {
+			t.Fatal(err)
+		}
+		_, hello, err := socket.ReadMessage()
+		if websocket.IsCloseError(err, 4429) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		opened++
+	}
+	if opened != limit/2-10 {
+		t.Errorf("with %d connections to one node, the user opens %d to another", limit/2+10, opened)
+	}
+}
+
+func TestMetricsOfNodes(t *testing.T) {
+	t.Setenv("TOWER_METRICS_TOKEN", metricsToken)
+	l := storetest.NewLog()
+	one, _, _ := openNode(t, l.Node())
+	two, _, _ := openNode(t, l.Node())
+	makeUser(t, one, "Ada", false)
+	announce(t, one, two)
+	if err := two.Wait(t.Context(), one.Seq()); err != nil {
+		t.Fatal(err)
+	}
+	got := scrape(t, two.Handler())
+	for name, want := range map[string]float64{"tower_nodes": 2, "tower_node": 2, "tower_node_lag_commits": 0} {
+		if value, found := got[name]; !found || value != want {
+			t.Errorf("%s is %v (%v), want %v", name, value, found, want)
+		}
 	}
 }

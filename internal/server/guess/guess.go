@@ -3,6 +3,9 @@
 // address for all accounts, and those of all addresses for one account. The last bound
 // does not apply to addresses that have known the secret before, so that an attack
 // from many addresses does not lock the owner out.
+//
+// Each node of an application counts what reaches it, and allows its share of each bound. So
+// no message is needed to bound what clients can guess by going from node to node.
 package guess
 
 import (
@@ -10,6 +13,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,6 +21,15 @@ import (
 type pace struct {
 	burst    int
 	interval time.Duration
+}
+
+// leastBurst is how many wrong guesses each node allows at once, however many nodes there are:
+// people mistype.
+const leastBurst = 5
+
+// share returns the pace of one of several nodes.
+func (p pace) share(nodes int) pace {
+	return pace{max(p.burst/nodes, leastBurst), p.interval * time.Duration(nodes)}
 }
 
 var (
@@ -33,7 +46,8 @@ const (
 
 // A Limiter bounds wrong guesses. It is safe for concurrent use.
 type Limiter struct {
-	now func() time.Time
+	now   func() time.Time
+	nodes atomic.Int64 // that share the bounds; 0: one
 
 	mu    sync.Mutex
 	used  map[pace]map[key]time.Time // when a key has paid for its guesses
@@ -55,6 +69,9 @@ func New() *Limiter {
 		used: map[pace]map[key]time.Time{perBoth: {}, perAddress: {}, perAccount: {}}}
 }
 
+// Share sets between how many nodes the bounds are shared, from 1. It is 1 at first.
+func (l *Limiter) Share(nodes int) { l.nodes.Store(int64(nodes)) }
+
 // Try runs check, which reports whether a client at an address knows the secret of an
 // account. After too many wrong guesses it does not run check, and returns how long the
 // client has to wait. Accounts that do not exist count as others do. Names of accounts
@@ -63,18 +80,19 @@ func (l *Limiter) Try(account, address string, check func() bool) (right bool, w
 	account, address = strings.ToLower(strings.TrimSpace(account)), network(address)
 	both := keyOf(account, address)
 	bounds := map[pace]key{perBoth: both, perAddress: keyOf("", address), perAccount: keyOf(account, "")}
-	if wait := l.reserve(bounds, both); wait > 0 {
+	nodes := max(int(l.nodes.Load()), 1)
+	if wait := l.reserve(bounds, both, nodes); wait > 0 {
 		return false, wait
 	}
 	if right = check(); right {
-		l.forgive(bounds, both)
+		l.forgive(bounds, both, nodes)
 	}
 	return right, 0
 }
 
 // reserve counts a wrong guess before it is made, so that many at a time are bounded too.
 // It counts none and returns how long to wait if there were too many.
-func (l *Limiter) reserve(bounds map[pace]key, both key) (wait time.Duration) {
+func (l *Limiter) reserve(bounds map[pace]key, both key, nodes int) (wait time.Duration) {
 	now := l.now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -82,8 +100,9 @@ func (l *Limiter) reserve(bounds map[pace]key, both key) (wait time.Duration) {
 		delete(bounds, perAccount)
 	}
 	for p, k := range bounds {
-		if paid := l.used[p][k].Sub(now); paid > time.Duration(p.burst-1)*p.interval {
-			wait = max(wait, paid-time.Duration(p.burst-1)*p.interval)
+		share := p.share(nodes)
+		if free := l.used[p][k].Add(-time.Duration(share.burst-1) * share.interval); free.After(now) {
+			wait = max(wait, free.Sub(now))
 		}
 	}
 	if wait > 0 {
@@ -94,19 +113,19 @@ func (l *Limiter) reserve(bounds map[pace]key, both key) (wait time.Duration) {
 		if paid.Before(now) {
 			paid = now
 		}
-		put(l.used[p], k, paid.Add(p.interval), now)
+		put(l.used[p], k, paid.Add(p.share(nodes).interval), now)
 	}
 	return 0
 }
 
 // forgive takes a guess back, because it was right, and remembers the address.
-func (l *Limiter) forgive(bounds map[pace]key, both key) {
+func (l *Limiter) forgive(bounds map[pace]key, both key, nodes int) {
 	now := l.now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for p, k := range bounds {
 		if paid, ok := l.used[p][k]; ok {
-			l.used[p][k] = paid.Add(-p.interval)
+			l.used[p][k] = paid.Add(-p.share(nodes).interval)
 		}
 	}
 	put(l.known, both, now.Add(memory), now)

@@ -128,3 +128,48 @@ func TestMemoryIsBounded(t *testing.T) {
 		t.Errorf("%d addresses are remembered", len(l.known))
 	}
 }
+
+// TestGuessesAreBoundedOverNodes guesses at all nodes as often as they allow.
+func TestGuessesAreBoundedOverNodes(t *testing.T) {
+	const long = 6 * time.Hour
+	everywhere := func(i int) string { return fmt.Sprintf("192.%d.%d.%d", i/62500%250, i/250%250, i%250) }
+	for _, c := range []struct {
+		name             string
+		account, address func(int) string
+		bound            pace
+	}{
+		{"one account from one address", one("ada"), one("192.0.2.1"), perBoth},
+		{"all accounts from one address", many("user%d"), one("192.0.2.1"), perAddress},
+		{"one account from all addresses", one("ada"), everywhere, perAccount},
+	} {
+		for _, n := range []int{1, 3, 10} {
+			now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+			nodes := make([]*Limiter, n)
+			for i := range nodes {
+				nodes[i] = New()
+				nodes[i].now = func() time.Time { return now }
+				nodes[i].Share(n)
+			}
+			checked, tried := 0, 0
+			guess := func() {
+				for _, l := range nodes {
+					for before := -1; before < checked; {
+						before = checked
+						tried++
+						l.Try(c.account(tried), c.address(tried), func() bool { checked++; return false })
+					}
+				}
+			}
+			guess()
+			if most := max(c.bound.burst, n*leastBurst); checked > most {
+				t.Errorf("%s: %d nodes check %d guesses at once, not %d", c.name, n, checked, most)
+			}
+			for begun := now; now.Sub(begun) < long; now = now.Add(c.bound.interval) {
+				guess()
+			}
+			if most := max(c.bound.burst, n*leastBurst) + int(long/c.bound.interval) + n; checked > most {
+				t.Errorf("%s: %d nodes check %d guesses in six hours, not %d", c.name, n, checked, most)
+			}
+		}
+	}
+}

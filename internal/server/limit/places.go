@@ -1,7 +1,9 @@
 package limit
 
 import (
+	"cmp"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -34,8 +36,9 @@ func (p Party) Key() string {
 }
 
 // Places counts the connections of an application. Visitors take at most half of the places
-// of an address, and MaxVisitors of all, so that there are places left for users. It is safe
-// for concurrent use.
+// of an address, and MaxVisitors of all, so that there are places left for users. Connections of
+// a user or an address to other nodes count, as far as they are known. It is safe for
+// concurrent use.
 type Places struct {
 	limits *Limits
 
@@ -44,6 +47,10 @@ type Places struct {
 	networks map[string]*network
 	visitors int
 	all      int
+
+	others          int // nodes beside this one
+	usersElsewhere  map[string]int
+	placesElsewhere map[string]network // of addresses
 }
 
 // full is how long a client waits before it tries again to take a place.
@@ -66,14 +73,15 @@ func (p *Places) Take(party Party) error {
 		at = &network{}
 	}
 	visitor := party.User == ""
+	elsewhere := p.placesElsewhere[party.Network]
 	var most int
 	var reason string
 	switch l := p.limits; {
-	case !visitor && p.users[party.User] >= l.MaxConnections:
+	case !visitor && p.users[party.User]+p.usersElsewhere[party.User] >= l.MaxConnections:
 		most, reason = l.MaxConnections, "this user has %d connections open already; close one"
-	case visitor && at.visitors >= max(l.MaxAddress/2, 1):
+	case visitor && at.visitors+elsewhere.visitors >= max(l.MaxAddress/2, 1):
 		most, reason = max(l.MaxAddress/2, 1), "visitors at this address have %d connections open already; sign in, or close one"
-	case at.all >= l.MaxAddress:
+	case at.all+elsewhere.all >= l.MaxAddress:
 		most, reason = l.MaxAddress, "%d connections are open from this address already; close one"
 	case visitor && p.visitors >= l.MaxVisitors:
 		most, reason = l.MaxVisitors, "%d visitors are connected already; sign in, or try again later"
@@ -85,6 +93,61 @@ func (p *Places) Take(party Party) error {
 		return nil
 	}
 	return crowded("connections", reason, most)
+}
+
+// A Crowd is a user or an address with many connections to one node.
+type Crowd struct {
+	User     string
+	Network  string
+	All      int
+	Visitors int
+}
+
+const (
+	maxCrowds  = 1000 // that one node tells the others of, the largest
+	leastCrowd = 2
+)
+
+// Crowds returns who has so many connections to this node that the other nodes must count
+// them: at least the share that a node has of half a limit.
+func (p *Places) Crowds() (all []Crowd) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.others == 0 {
+		return nil
+	}
+	share := func(most int) int { return max(most/(2*(p.others+1)), leastCrowd) }
+	for user, n := range p.users {
+		if user != "" && n >= share(p.limits.MaxConnections) {
+			all = append(all, Crowd{User: user, All: n})
+		}
+	}
+	for name, at := range p.networks {
+		if at.all >= share(p.limits.MaxAddress) {
+			all = append(all, Crowd{Network: name, All: at.all, Visitors: at.visitors})
+		}
+	}
+	slices.SortFunc(all, func(a, b Crowd) int { return cmp.Compare(b.All, a.All) })
+	return all[:min(len(all), maxCrowds)]
+}
+
+// Elsewhere replaces what is known of the other nodes: how many there are, and who has many
+// connections to them.
+func (p *Places) Elsewhere(others int, crowds []Crowd) {
+	users, networks := map[string]int{}, map[string]network{}
+	for _, c := range crowds {
+		if c.User != "" {
+			users[c.User] += c.All
+			continue
+		}
+		at := networks[c.Network]
+		at.all += c.All
+		at.visitors += c.Visitors
+		networks[c.Network] = at
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.others, p.usersElsewhere, p.placesElsewhere = others, users, networks
 }
 
 // Leave gives a place back.

@@ -130,6 +130,10 @@ type State struct {
 	Late       time.Duration
 	Migrations int
 
+	Nodes      int    // that live; 0: the application cannot have several
+	Node       int    // the number of this one
+	NodeBehind uint64 // commits that others have, and this one has not
+
 	Connections map[string]int // by transport
 	OutboxBytes int
 	Cursors     map[string]int // by kind
@@ -169,6 +173,11 @@ func (s *State) write(w io.Writer) {
 	metrics.WriteGaugeUint64(w, "tower_matching_lag_commits", s.Behind)
 	metrics.WriteGaugeFloat64(w, "tower_matching_lag_seconds", s.Late.Seconds())
 	metrics.WriteGaugeUint64(w, "tower_migrations", uint64(s.Migrations))
+	if s.Nodes > 0 {
+		metrics.WriteGaugeUint64(w, "tower_nodes", uint64(s.Nodes))
+		metrics.WriteGaugeUint64(w, "tower_node", uint64(s.Node))
+		metrics.WriteGaugeUint64(w, "tower_node_lag_commits", s.NodeBehind)
+	}
 	for transport, n := range s.Connections {
 		metrics.WriteGaugeUint64(w, fmt.Sprintf("tower_connections{transport=%q}", transport), uint64(n))
 	}
