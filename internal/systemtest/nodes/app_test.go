@@ -146,7 +146,7 @@ func config() tower.Config {
 	tower.Handle(c, "POST /raw", (*controller).Raw)
 	return tower.Config{Name: "nodes", Models: []tower.AnyModel{users, notes}, Routes: r, Files: fstest.MapFS{
 		"views/layout.html":      {Data: []byte(`<!doctype html><title>nodes</title><script type="module" src="/_tower/tower.js"></script><body>{{template "main" .}}`)},
-		"views/notes/index.html": {Data: []byte(`{{define "main"}}<h1>{{.Data}}</h1>{{$notes := .Cursor "notes.all" "notes/_note.html"}}<ul {{$notes.Attrs}}>{{$notes.Items}}</ul>{{end}}`)},
+		"views/notes/index.html": {Data: []byte(`{{define "main"}}<h1>{{.Data}}</h1>{{$notes := .Cursor "notes.all" "notes/_note.html"}}<ul {{$notes.Attrs}}>{{$notes.Items}}</ul><form {{.Form "POST /notes"}}><input name="text"></form>{{end}}`)},
 		"views/notes/_note.html": {Data: []byte(`<li>{{.Text}}</li>`)},
 	}}
 }
