@@ -93,7 +93,9 @@ func Mount[S, C any](r *Router[S], name string, create func(S) C) *Mounted[C] {
 //     are not covered.
 //   - A call that has committed nothing, because it was refused or invalid or only reads,
 //     is not remembered. It runs again under the same key, also with another input.
-//   - Calls with one key that arrive at the same time run one after another.
+//   - Calls with one key that arrive at the same time run one after another. On several
+//     nodes they may run at the same time: one of them commits, the transaction of the
+//     others has no effect, and all are answered as the one that committed.
 //   - The answer is stored shortly after the commit. If the server was killed between
 //     the two, if the answer is longer than 64 KiB, or if an effect was committed after
 //     the server had stopped waiting for the action, the repeated call is answered with

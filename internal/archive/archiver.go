@@ -34,6 +34,10 @@ type Options struct {
 	// folder for temporary files.
 	Folder string
 
+	// Mine reports whether this store archives now, and not another one with the same log.
+	// nil: it does.
+	Mine func() bool
+
 	Now func() time.Time // the clock; default time.Now
 	Log *slog.Logger     // default slog.Default
 }
@@ -80,6 +84,8 @@ type Status struct {
 	At     time.Time `json:"at"`              // when all commits were archived last
 	Backup time.Time `json:"backup"`          // when the newest backup was made
 	Error  string    `json:"error,omitempty"` // why archiving fails; "" if it does not
+
+	Elsewhere bool `json:"elsewhere,omitempty"` // another store with the same log archives
 }
 
 // New returns an archiver of the store. It does nothing until Run is called.
@@ -109,6 +115,10 @@ const (
 func (a *Archiver) Run(ctx context.Context) {
 	retry := time.Second
 	for ctx.Err() == nil {
+		if a.isElsewhere() {
+			sleep(ctx, a.options.Interval)
+			continue
+		}
 		a.work.Lock()
 		err := a.archive(ctx)
 		a.report(err)
@@ -126,11 +136,30 @@ func (a *Archiver) Run(ctx context.Context) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWait)
 	defer cancel()
+	if a.isElsewhere() {
+		return
+	}
 	a.work.Lock()
 	defer a.work.Unlock()
 	if a.known {
 		a.report(a.logs(ctx))
 	}
+}
+
+// isElsewhere reports whether another store archives. If that has ended, this one finds out
+// again what the archive has.
+func (a *Archiver) isElsewhere() bool {
+	elsewhere := a.options.Mine != nil && !a.options.Mine()
+	a.mu.Lock()
+	ended := a.status.Elsewhere && !elsewhere
+	a.status.Elsewhere = elsewhere
+	a.mu.Unlock()
+	if ended {
+		a.work.Lock()
+		a.known = false
+		a.work.Unlock()
+	}
+	return elsewhere
 }
 
 // waitForCommit waits until the store has a commit that is not archived, a backup is

@@ -324,7 +324,7 @@ func (a *App) open(ctx context.Context, to listener) (err error) {
 	}
 	if a.config.Archive != nil {
 		a.archiver = archive.New(a.store, a.config.Archive, archive.Options{App: a.config.Name, Keep: a.config.ArchiveFor, Folder: filepath.Dir(a.config.Data), Log: a.log,
-			Now: a.pace.Now, Interval: a.pace.Archive})
+			Now: a.pace.Now, Interval: a.pace.Archive, Mine: a.isFirst})
 		a.running.Go(func() { a.archiver.Run(a.ctx) })
 	}
 	if a.config.Jobs != nil {
@@ -419,12 +419,24 @@ func (a *App) Reactions() *reactions.Engine { return a.reactions }
 // Archive returns what copies the store to its archive, nil if there is none.
 func (a *App) Archive() *archive.Archiver { return a.archiver }
 
-// Archived returns how far the archive of the store has come, false if there is none.
+// Archived returns how far the archive of the store has come, false if there is none, or if
+// another node archives.
 func (a *App) Archived() (archive.Status, bool) {
 	if a.archiver == nil {
 		return archive.Status{}, false
 	}
-	return a.archiver.Status(), true
+	status := a.archiver.Status()
+	return status, !status.Elsewhere
+}
+
+// isFirst reports whether this is the node with the smallest number. It does what is done
+// once for all nodes.
+func (a *App) isFirst() bool {
+	if a.nodes == nil {
+		return true
+	}
+	others, _ := a.nodes.Others()
+	return len(others) == 0 || a.nodes.Self().Number < others[0].Number
 }
 
 // Audits returns what has happened to the checksums that clients sent of what they hold.

@@ -155,7 +155,7 @@ func (c *Connection) endIfBehind(err error) bool {
 	if !errors.As(err, &lag) || c.outbox.Transport == nil || c.outbox.Transport.Name() == "read" {
 		return false
 	}
-	c.disconnect(outbox.CloseRestart, "this node lacks commits that you have; connect again")
+	c.disconnect(outbox.CloseBehind, "this node lacks commits that you have; connect again")
 	return true
 }
 

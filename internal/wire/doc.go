@@ -111,7 +111,10 @@
 // come before. A since may be the at of an earlier answer, or the hello's epoch and the
 // seq of a commit's frame, if the client has applied that frame, and if the cursor was
 // open then with the same input and narrowing, for the same user and build. A since that
-// is not a position gets status 400.
+// is not a position gets status 400. An application may run on several nodes, which have
+// the same epoch and the same commits: a client may resume on any of them. A node that
+// does not have the commit yet waits for it, for five seconds at most, and then ends the
+// connection with 1013.
 //
 // If a cursor has no records, the answer has an empty list of its model and no ids. A
 // record that several cursors hold is in a frame once.
@@ -133,7 +136,7 @@
 //	invalid                 422  see the problems
 //	too_many                429  a limit is reached; try again later
 //	internal                500  the reason is in the server's log
-//	unavailable             503  the server starts or stops; try again
+//	unavailable             503  the server starts or stops, or cannot save anything; try again
 //
 // An error may say as "retryAfter" after how many seconds the request can succeed. A client
 // that repeats requests or connects again by itself waits at least that long. Over HTTP the
@@ -273,7 +276,8 @@
 //	1009  a message was larger than the limit
 //	1011  the server failed
 //	1012  the server restarts
-//	1013  more waited for the client than the server keeps
+//	1013  more waited for the client than the server keeps, or this node lacks commits
+//	      that the client has
 //	4401  the client's session has ended
 //	4000 plus a status  the application has refused the client
 //
@@ -336,8 +340,8 @@
 // A link ends with a close code and a reason, as a socket does: in an event, or in the
 // answer to a poll. It ends when its stream breaks, when it is not polled for half a
 // minute, or when the client of a stream sends nothing for five minutes. A request for
-// a link that has ended gets status 404, and the client connects again, as after the
-// loss of a socket. Requests need the Content-Type application/json, except for the one
+// a link that has ended, or that another node has, gets status 404, and the client connects
+// again, as after the loss of a socket. Requests need the Content-Type application/json, except for the one
 // that opens a stream.
 //
 //	← {"end":{"code":1012,"reason":"the server restarts; connect again"}}

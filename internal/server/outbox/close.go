@@ -10,6 +10,7 @@ const (
 	CloseInternal = 1011
 	CloseRestart  = 1012 // the client should connect again at once
 	CloseSlow     = 1013 // too much waited for this client
+	CloseBehind   = 1013 // this node lacks commits that the client has
 	CloseSession  = 4401 // the session of the client has ended; it is a visitor now
 )
 

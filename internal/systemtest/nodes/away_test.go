@@ -151,7 +151,7 @@ func TestANodeThatDoesNotGetThere(t *testing.T) {
 				}
 				_, err := p.tryConnect(nodes[1])
 				var closed *line.ClosedError
-				if !errors.As(err, &closed) || closed.Code != 1012 {
+				if !errors.As(err, &closed) || closed.Code != 1013 {
 					t.Errorf("the node that lags: %v", err)
 				}
 				p.connect(nodes[0])

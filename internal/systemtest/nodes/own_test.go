@@ -156,7 +156,7 @@ func TestTheCookieOfACommit(t *testing.T) {
 		t.Errorf("reading sets %v", answer.Cookies())
 	}
 	alone := towertest.Open(t, config())
-	if answer := newBrowser(t).send(&node{alone, nil}, "POST", "/notes", newNote{"mine"}); len(answer.Cookies()) > 0 {
+	if answer := newBrowser(t).send(&node{App: alone}, "POST", "/notes", newNote{"mine"}); len(answer.Cookies()) > 0 {
 		t.Errorf("a node that is alone sets %v", answer.Cookies())
 	}
 }

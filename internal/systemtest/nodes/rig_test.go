@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -33,7 +34,8 @@ const patience = time.Minute
 // A node is one of the servers of an application. Its end of the log can be cut off.
 type node struct {
 	*towertest.App
-	log *storetest.Node // nil: it is in PostgreSQL
+	log   *storetest.Node // nil: it is in PostgreSQL
+	close func()
 }
 
 // patient is the pace of nodes that wait for each other as long as a test does.
@@ -83,7 +85,7 @@ func (n *node) open(t *testing.T, end driver.Log, number int, pace server.Pace, 
 	web := httptest.NewUnstartedServer(app.Handler())
 	web.Config.ConnContext = transport.ConnContext
 	web.Start()
-	t.Cleanup(func() {
+	n.close = sync.OnceFunc(func() {
 		calm()
 		if err := app.Close(); err != nil {
 			t.Errorf("close node %d: %v", number, err)
@@ -91,6 +93,7 @@ func (n *node) open(t *testing.T, end driver.Log, number int, pace server.Pace, 
 		web.CloseClientConnections()
 		web.Close()
 	})
+	t.Cleanup(n.close)
 	n.App = &towertest.App{App: app, URL: web.URL, Transport: towertest.Socket}
 }
 
