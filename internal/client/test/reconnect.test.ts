@@ -47,8 +47,11 @@ test("retries wait longer and longer, with jitter", async () => {
   equal(waits, [50], "a restart resets the delay");
   await restarted.greet();
   restarted.close(1008, "too many connections");
+  const behind = await accept();
+  await behind.greet();
+  behind.close(1013, "this node lacks commits that you have");
   await accept();
-  equal(waits, [50, 100], "a client that is closed each time waits longer");
+  equal(waits, [50, 100, 200], "a client that is closed each time waits longer");
 });
 
 test("a silent server is dropped", async () => {
