@@ -255,7 +255,7 @@ func TestAUserHasItsLimitOverAllNodes(t *testing.T) {
 		if err := socket.WriteJSON(wire.Request{Hello: wire.Version}); err != nil {
 			t.Fatal(err)
 		}
-		_, hello, err := socket.ReadMessage()
+		_, _, err = socket.ReadMessage()
 		if websocket.IsCloseError(err, 4429) {
 			break
 		}
