@@ -48,7 +48,7 @@ import (
 //	                  default 10, in test 0
 //	TOWER_METRICS_TOKEN  with which metrics, and the reasons of the health, are read;
 //	                  default: nobody reads them
-//	TOWER_MIGRATE     status, plan, run, accept or rehearse: do what tower db asks for in
+//	TOWER_MIGRATE     status, plan, run, accept, rehearse or examine: do what tower db or tower doctor asks for in
 //	                  place of serving, and write a report; default: none
 //	TOWER_RELEASES    on: supervise the release that the link current in TOWER_FOLDER leads
 //	                  to, in place of serving; default: none

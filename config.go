@@ -30,6 +30,7 @@ import (
 	"github.com/towerkit/tower/internal/server/limit"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/settings"
+	"github.com/towerkit/tower/internal/wire"
 )
 
 // Config describes an application. The environment, which [Main] lists, supplies how
@@ -300,6 +301,9 @@ func shareDatabase(out *server.Config) error {
 			err = fmt.Errorf("TOWER_DB: %w", err)
 		}
 		return plan, err
+	}
+	out.ExamineLog = func(ctx context.Context, models []*record.Model) []wire.Finding {
+		return driver.Examine(ctx, o, models)
 	}
 	out.OpenLog = func(ctx context.Context, log *slog.Logger) (driver.Log, error) {
 		o.Log = log

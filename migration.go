@@ -195,6 +195,9 @@ func (a *App) migrate(ctx context.Context, do string, out io.Writer) error {
 		task.Tables = func(run bool, say func(string)) (*wire.MigrationReport, error) {
 			return migrateTables(ctx, config, run, say)
 		}
+		task.Examine = func() *wire.MigrationReport {
+			return &wire.MigrationReport{Found: config.ExamineLog(ctx, config.Models)}
+		}
 	}
 	return task.Run(ctx, out)
 }

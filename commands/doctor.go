@@ -47,6 +47,7 @@ func runChecks(ctx context.Context, app program.Application, chosen *commands.Ap
 		chosen.CheckDatabase(runningProcess(chosen, running)),
 		checkAddress(chosen, running),
 	}
+	findings = append(findings, chosen.CheckShared(ctx)...)
 	return append(findings, chosen.CheckSettings(ctx)...)
 }
 

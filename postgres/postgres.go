@@ -14,9 +14,10 @@ import (
 	"github.com/towerkit/tower/internal/postgres"
 	"github.com/towerkit/tower/internal/postgres/tables"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/wire"
 )
 
-func init() { driver.Open, driver.Migrate = open, migrate }
+func init() { driver.Open, driver.Migrate, driver.Examine = open, migrate, examine }
 
 func open(ctx context.Context, o driver.Options) (driver.Log, error) {
 	log, err := postgres.Open(ctx, o.Address, postgres.Options{Listen: o.Listen, Migrate: o.Migrate, Logger: o.Log})
@@ -42,4 +43,11 @@ func migrate(ctx context.Context, o driver.Options, models []*record.Model, run 
 		made.Statements = append(made.Statements, stated(s))
 	}
 	return made, nil
+}
+
+func examine(ctx context.Context, o driver.Options, models []*record.Model) (all []wire.Finding) {
+	for _, f := range postgres.Examine(ctx, o.Address, o.Listen, models) {
+		all = append(all, wire.Finding{Check: "postgres", State: string(f.State), Detail: f.Detail, Fix: f.Fix})
+	}
+	return all
 }

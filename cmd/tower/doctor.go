@@ -44,6 +44,7 @@ func runChecks(ctx context.Context) []commands.Finding {
 		app.CheckDatabase(runningProcess(app)),
 		checkPort(app),
 	)
+	findings = append(findings, app.CheckShared(ctx)...)
 	return append(findings, app.CheckSettings(ctx)...)
 }
 

@@ -1,6 +1,7 @@
 package commands
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -24,12 +26,7 @@ import (
 )
 
 // A Finding is the result of one check.
-type Finding struct {
-	Check  string `json:"check"`
-	State  string `json:"state"` // ok, note or problem
-	Detail string `json:"detail"`
-	Fix    string `json:"fix,omitempty"` // what the user can do
-}
+type Finding = wire.Finding
 
 // Doctor returns the command doctor, which lists what check finds.
 func Doctor(long string, check func(context.Context) []Finding) *cobra.Command {
@@ -113,6 +110,29 @@ func (a *Application) CheckDatabase(running string) Finding {
 	return f
 }
 
+// CheckShared has the application's program look at the database that its nodes share. It finds
+// nothing if there is none.
+func (a *Application) CheckShared(ctx context.Context) []Finding {
+	address, err := a.Database()
+	if err == nil && address == "" {
+		return nil
+	}
+	var printed bytes.Buffer // by the program, which says why it failed
+	var report *wire.MigrationReport
+	if err == nil {
+		report, err = a.Migrate(ctx, wire.Examine, a.Env, &printed)
+	}
+	if err != nil {
+		fix := cmp.Or(cli.HintOf(err), "put that right: the database was not looked at")
+		detail := err.Error()
+		if text := strings.TrimSpace(printed.String()); text != "" {
+			detail += ": " + strings.ReplaceAll(text, "\n", "; ")
+		}
+		return []Finding{{Check: "postgres", State: "problem", Detail: detail, Fix: fix}}
+	}
+	return report.Found
+}
+
 // CheckSettings lists what configures the application, and where each value comes from. The
 // application checks its own settings when it starts, and tells them while it runs.
 func (a *Application) CheckSettings(ctx context.Context) (findings []Finding) {
@@ -123,7 +143,7 @@ func (a *Application) CheckSettings(ctx context.Context) (findings []Finding) {
 				findings = append(findings, showSetting(s.Name, s.Value, s.From, s.Secret))
 			}
 		}
-		return append(findings, Finding{"settings", "note", "the application's own are known while it runs; it checks them when it starts", a.Serve})
+		return append(findings, Finding{Check: "settings", State: "note", Detail: "the application's own are known while it runs; it checks them when it starts", Fix: a.Serve})
 	}
 	var all []wire.Setting
 	if err == nil {
@@ -131,7 +151,7 @@ func (a *Application) CheckSettings(ctx context.Context) (findings []Finding) {
 		err = client.Do(ctx, wire.ControlRequest{Do: wire.DoSettings}, &all)
 	}
 	if err != nil {
-		return []Finding{{"settings", "problem", err.Error(), "restart the application"}}
+		return []Finding{{Check: "settings", State: "problem", Detail: err.Error(), Fix: "restart the application"}}
 	}
 	for _, s := range all {
 		findings = append(findings, showSetting(s.Name, s.Value, s.From, s.Secret))
@@ -149,7 +169,7 @@ func showSetting(name, value, from string, secret bool) Finding {
 	case from == "default":
 		text = name + "=" + value + ", the default"
 	}
-	return Finding{"settings", "ok", text, ""}
+	return Finding{Check: "settings", State: "ok", Detail: text}
 }
 
 // tryWrite creates and removes a file in a folder. If the folder does not exist, it tries

@@ -25,6 +25,8 @@ type Task struct {
 	// Tables brings the tables of a database that nodes share in line with the models, or only
 	// says what they need; nil: the records are in a file.
 	Tables func(run bool, say func(string)) (*wire.MigrationReport, error)
+	// Examine looks for what is wrong or dangerous in that database; nil with Tables.
+	Examine func() *wire.MigrationReport
 
 	lines *json.Encoder
 }
@@ -53,6 +55,8 @@ func (t *Task) report(ctx context.Context) (*wire.MigrationReport, error) {
 		switch t.Do {
 		case wire.MigrateStatus, wire.MigratePlan, wire.MigrateRun:
 			return t.Tables(t.Do == wire.MigrateRun, t.say)
+		case wire.Examine:
+			return t.Examine(), nil
 		}
 		return nil, fmt.Errorf("the records are in a database that nodes share: tower db migrate changes its tables, and --%s is for a file", t.Do)
 	}

@@ -37,7 +37,7 @@ func TestConform(t *testing.T) {
 // with an address of the server itself to listen at, or without one.
 func TestBehindAPooler(t *testing.T) {
 	server := pgtest.Shared(t)
-	pooled := server.Pooler(t)
+	pooled := server.Pooler(t, "transaction")
 	for name, listens := range map[string]bool{"listening beside it": true, "without notifications": false} {
 		t.Run(name, func(t *testing.T) {
 			storetest.Conform(t, func(t *testing.T) func() store.Log {

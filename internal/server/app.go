@@ -62,6 +62,8 @@ type Config struct {
 	LogWait time.Duration // how long a commit waits for a log that cannot be reached
 	// MigrateLog plans what the tables of that log need, and does it if run is set.
 	MigrateLog func(ctx context.Context, models []*record.Model, run bool, say func(driver.Statement)) (driver.Plan, error)
+	// ExamineLog looks for what is wrong or dangerous where that log is.
+	ExamineLog func(ctx context.Context, models []*record.Model) []wire.Finding
 
 	Models         []*record.Model
 	Migrations     []migrate.Migration

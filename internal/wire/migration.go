@@ -20,10 +20,20 @@ type MigrationReport struct {
 	Lost    []string           `json:"lost,omitempty"`    // what this build would have, and newer builds have dropped
 	Refused string             `json:"refused,omitempty"` // why nothing was done, or would be
 
+	Found []Finding `json:"found,omitempty"` // in the database that nodes share, for tower doctor
+
 	Prepared map[string]int      `json:"prepared,omitempty"` // records by model, for the build that starts next
 	Migrated []string            `json:"migrated,omitempty"` // ids of what was done now
 	Seconds  float64             `json:"seconds,omitempty"`
 	Suggest  *SuggestedMigration `json:"suggest,omitempty"`
+}
+
+// A Finding is the result of one check of tower doctor.
+type Finding struct {
+	Check  string `json:"check"`
+	State  string `json:"state"` // ok, note or problem
+	Detail string `json:"detail"`
+	Fix    string `json:"fix,omitempty"` // what the user can do
 }
 
 // A TableChange is a statement that brings a table in line with its model.
@@ -106,6 +116,7 @@ const (
 	MigrateRun      = "run"
 	MigrateAccept   = "accept" // run, though records do not fit
 	MigrateRehearse = "rehearse"
+	Examine         = "examine" // for tower doctor: the database that nodes share
 )
 
 // The requests of a process that migrates the store of another.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/wire"
 )
 
 // A Log is the history of commits in a database, which all nodes share.
@@ -33,6 +34,10 @@ var Open func(context.Context, Options) (Log, error)
 // set. say is told of each statement before it is executed. It is nil in a program without a
 // driver.
 var Migrate func(ctx context.Context, o Options, models []*record.Model, run bool, say func(Statement)) (Plan, error)
+
+// Examine looks for what is wrong or dangerous in a database, and changes nothing. It is nil in a
+// program without a driver.
+var Examine func(ctx context.Context, o Options, models []*record.Model) []wire.Finding
 
 // A Plan is what tables need.
 type Plan struct {

@@ -23,7 +23,7 @@ listen_addr = 127.0.0.1
 listen_port = %d
 unix_socket_dir =
 auth_type = any
-pool_mode = transaction
+pool_mode = %s
 default_pool_size = 10
 server_reset_query =
 logfile = %s
@@ -31,9 +31,9 @@ pidfile =
 `
 
 // Pooler starts PgBouncer before the server, which gives a connection to somebody else after
-// each transaction. It returns the address of a database there, given the server's own. It
+// each "transaction", or each "statement". It returns the address of a database there, given the server's own. It
 // stops when the test ends.
-func (s *Server) Pooler(t testing.TB) (address func(direct string) string) {
+func (s *Server) Pooler(t testing.TB, after string) (address func(direct string) string) {
 	t.Helper()
 	program, err := exec.LookPath("pgbouncer")
 	if err != nil {
@@ -56,7 +56,7 @@ func (s *Server) Pooler(t testing.TB) (address func(direct string) string) {
 		}
 	}
 	for range 10 { // ports, which somebody else may take first
-		if port := s.startPooler(t, program, folder); port != 0 {
+		if port := s.startPooler(t, program, folder, after); port != 0 {
 			return func(direct string) string {
 				return strings.Replace(direct, fmt.Sprintf("127.0.0.1:%d", s.Port), fmt.Sprintf("127.0.0.1:%d", port), 1)
 			}
@@ -73,7 +73,7 @@ func executable(path string) bool {
 }
 
 // startPooler returns the port at which it answers, 0 if it does not start.
-func (s *Server) startPooler(t testing.TB, program, folder string) (port int) {
+func (s *Server) startPooler(t testing.TB, program, folder, after string) (port int) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -82,7 +82,7 @@ func (s *Server) startPooler(t testing.TB, program, folder string) (port int) {
 	port = listener.Addr().(*net.TCPAddr).Port
 	listener.Close()
 	config := filepath.Join(folder, "config.ini")
-	if err := os.WriteFile(config, fmt.Appendf(nil, poolerConfig, s.Port, port, filepath.Join(folder, "log")), 0o644); err != nil {
+	if err := os.WriteFile(config, fmt.Appendf(nil, poolerConfig, s.Port, port, after, filepath.Join(folder, "log")), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	credential, err := who()
