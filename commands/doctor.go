@@ -20,8 +20,8 @@ import (
 
 func newDoctor(app program.Application, find commands.Find) *cobra.Command {
 	var choice *commands.Choice
-	cmd := commands.Doctor(`Check the configuration of the application, its data, its address and its settings. tower
-doctor changes nothing. The exit code is 1 if there is a problem.`, func(ctx context.Context) []commands.Finding {
+	cmd := commands.Doctor(`Check the configuration of the application, its data, its address, its settings, and the
+PostgreSQL that its nodes share. tower doctor changes nothing. The exit code is 1 if there is a problem.`, func(ctx context.Context) []commands.Finding {
 		chosen, err := choice.Application(ctx)
 		if err != nil {
 			return []commands.Finding{{Check: "application", State: "problem", Detail: err.Error(), Fix: "correct that first"}}

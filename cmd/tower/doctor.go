@@ -21,8 +21,8 @@ import (
 )
 
 func newDoctor() *cobra.Command {
-	return commands.Doctor(`Check Go, the application's requirements, its database and its port. tower doctor
-changes nothing. The exit code is 1 if there is a problem.`, runChecks)
+	return commands.Doctor(`Check Go, the application's requirements, its database and its port. If its nodes share a
+PostgreSQL, the application is built, and looks at that too. tower doctor changes nothing. The exit code is 1 if there is a problem.`, runChecks)
 }
 
 // runChecks runs all checks. Without an application it runs only the checks of the
