@@ -102,7 +102,7 @@ func TestExamine(t *testing.T) {
 		{Problem, "autovacuum is off", []string{system + "autovacuum = off", reload}, []string{"ALTER SYSTEM RESET autovacuum", reload}},
 		{Note, "statement_timeout", []string{"ALTER DATABASE DB SET statement_timeout = '1min'"}, []string{"ALTER DATABASE DB RESET statement_timeout"}},
 		{Problem, "no such standby is connected", []string{system + "synchronous_standby_names = 'missing'", reload}, []string{"SET synchronous_commit = off", "ALTER SYSTEM RESET synchronous_standby_names", reload}},
-		{Problem, "and lost if one takes over", []string{system + "synchronous_standby_names = 'missing'", "ALTER DATABASE DB SET synchronous_commit = local", reload}, []string{"ALTER SYSTEM RESET synchronous_standby_names", "ALTER DATABASE DB RESET synchronous_commit", reload}},
+		{Problem, "and are lost if one takes over", []string{system + "synchronous_standby_names = 'missing'", "ALTER DATABASE DB SET synchronous_commit = local", reload}, []string{"ALTER SYSTEM RESET synchronous_standby_names", "ALTER DATABASE DB RESET synchronous_commit", reload}},
 		{Problem, "need 12", []string{"ALTER DATABASE DB CONNECTION LIMIT 11"}, []string{"ALTER DATABASE DB CONNECTION LIMIT -1"}},
 		{Note, "max_slot_wal_keep_size", []string{"SELECT pg_create_physical_replication_slot('gone', true)"}, []string{"SELECT pg_drop_replication_slot('gone')"}},
 		{Problem, "the oldest commit is from 72h", []string{"INSERT INTO tower.commits (seq, at, tag, data) VALUES (1, now() - interval '72 hours', 1, ''), (2, now(), 2, '')"}, []string{"DELETE FROM tower.commits"}},
