@@ -141,8 +141,9 @@ func TestExamineFindsWhatHoldsUpWrites(t *testing.T) {
 	}
 	e.expect(e.examine(e.address, ""), OK, "in line with the models")
 
-	receive(t, e.address)
+	end := receive(t, e.address)
 	e.expect(e.examine(e.address, ""), Note, "all standbys are asynchronous (1)")
+	end() // the server waits for it otherwise, when it stops
 
 	e.exec("ALTER SYSTEM SET archive_mode = on", "ALTER SYSTEM SET archive_command = 'false'")
 	server.Stop()
@@ -154,8 +155,8 @@ func TestExamineFindsWhatHoldsUpWrites(t *testing.T) {
 	})
 }
 
-// receive follows the write-ahead log as a standby does, until the test ends.
-func receive(t *testing.T, address string) {
+// receive follows the write-ahead log as a standby does, until end is called or the test ends.
+func receive(t *testing.T, address string) (end func()) {
 	t.Helper()
 	config, err := pgconn.ParseConfig(address)
 	if err != nil {
@@ -166,7 +167,8 @@ func receive(t *testing.T, address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { conn.Close(context.Background()) })
+	end = func() { conn.Close(context.Background()) }
+	t.Cleanup(end)
 	conn.Frontend().Send(&pgproto3.Query{String: "START_REPLICATION PHYSICAL 0/1000000"})
 	if err := conn.Frontend().Flush(); err != nil {
 		t.Fatal(err)
@@ -178,7 +180,7 @@ func receive(t *testing.T, address string) {
 		}
 		switch message := message.(type) {
 		case *pgproto3.CopyBothResponse:
-			return
+			return end
 		case *pgproto3.ErrorResponse:
 			t.Fatal(message.Message)
 		}
