@@ -63,6 +63,7 @@ func TestMigrate(t *testing.T) {
 	expect("plan", "adds the column of the field title")
 	expect("run", `"tables":[{`)
 	expect("plan", `.replica.db"}}`)
+	expect("examine", `{"check":"postgres","state":"ok","detail":"the tables are in line with the models"}`)
 	if out, err := run("rehearse"); !strings.Contains(out, "tower db migrate changes its tables") {
 		t.Errorf("a rehearsal: %v\n%s", err, out)
 	}
