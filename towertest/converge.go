@@ -48,6 +48,16 @@ type Convergence struct {
 
 	// Folder is where failures are saved. Default: testdata/converge.
 	Folder string
+
+	open func(testing.TB) cluster // several nodes; nil: the application alone
+}
+
+// A cluster is the nodes of an application, and what writes to their database past them.
+type cluster struct {
+	nodes []*App
+	// program makes the changes of a transaction, unless the database refuses them, and
+	// returns the newest commit once that has them. It is nil if there is no such program.
+	program func([]change) (seq uint64, err error)
 }
 
 // Converge checks that what clients hold is what a fresh query would return to them,
@@ -162,6 +172,9 @@ func (k *checker) reportEmpty(seen *census) {
 		k.t.Errorf("towertest: nothing was checked: no client ever held a record; give Convergence.Inputs, or name the model of Users")
 	}
 	k.t.Logf("towertest: %d commits, %d opens, %d returns; %d times a client held what it should, %d times at least one record", seen.commits, seen.opens, seen.returns, seen.compared, seen.held)
+	if seen.programs > 0 {
+		k.t.Logf("towertest: %d transactions by another program", seen.programs)
+	}
 	if seen.audited > 0 {
 		k.t.Logf("towertest: %d audits of clients", seen.audited)
 	}

@@ -46,7 +46,7 @@ func (s *source) next() (step, error) {
 	switch {
 	case n < 2 && len(here) < maxClients, n < 10 && len(here) == 0 && len(away) == 0 && s.run.seen.commits > 2:
 		s.clients++
-		return step{Do: "connect", Client: s.clients, User: s.user(), Over: pick(s.random, Transports())}, nil
+		return step{Do: "connect", Client: s.clients, User: s.user(), Over: pick(s.random, Transports()), Node: s.node()}, nil
 	case n < 6 && len(here) > 0 && len(s.cursors) > 0:
 		client := pick(s.random, here)
 		if len(s.run.clients[client].lists) == maxLists {
@@ -58,12 +58,20 @@ func (s *source) next() (step, error) {
 	case n < 8 && len(here) > 2:
 		return step{Do: "leave", Client: pick(s.random, here)}, nil
 	case n < 10 && len(away) > 0:
-		return step{Do: "return", Client: pick(s.random, away), Over: pick(s.random, Transports())}, nil
+		return step{Do: "return", Client: pick(s.random, away), Over: pick(s.random, Transports()), Node: s.node()}, nil
 	case n < 11 && len(here) > 0:
 		return step{Do: "pass"}, nil
 	}
 	changes, err := s.changes()
-	return step{Do: "commit", Changes: changes}, err
+	return step{Do: "commit", Changes: changes, Program: s.run.program != nil && s.random.IntN(3) == 0}, err
+}
+
+// node returns one to which a client connects.
+func (s *source) node() int {
+	if len(s.run.nodes) == 1 {
+		return 0
+	}
+	return s.random.IntN(len(s.run.nodes))
 }
 
 func (s *source) watchers(connected bool) (numbers []int) {

@@ -29,12 +29,14 @@ type step struct {
 	Client  int             `json:"client,omitempty"`
 	User    tower.ID        `json:"user,omitempty"`
 	Over    string          `json:"over,omitempty"` // one of the Transports; default Socket
+	Node    int             `json:"node,omitempty"` // to which the client connects
 	Cursor  string          `json:"cursor,omitempty"`
 	In      json.RawMessage `json:"in,omitempty"`
 	Where   json.RawMessage `json:"where,omitempty"` // narrows the cursor, as do Order and Limit
 	Order   []string        `json:"order,omitempty"`
 	Limit   int             `json:"limit,omitempty"`
 	Changes []change        `json:"changes,omitempty"`
+	Program bool            `json:"program,omitempty"` // another program makes the changes
 }
 
 // A change is one record of a transaction. A change that is impossible is left out.
@@ -66,7 +68,11 @@ func (s *step) String() string {
 		for _, c := range s.Changes {
 			parts = append(parts, c.String())
 		}
-		return strings.Join(parts, "; ")
+		text := strings.Join(parts, "; ")
+		if s.Program {
+			text += " by another program"
+		}
+		return text
 	case "connect":
 		if s.User == "" {
 			return fmt.Sprintf("client %d connects as a visitor over a %s", s.Client, s.over())
@@ -87,17 +93,18 @@ func (s *step) over() string { return cmp.Or(s.Over, Socket) }
 
 // A census counts what happened, to find out whether anything was checked.
 type census struct {
-	models                                  []string
-	created                                 map[string]int
-	refused                                 map[string]string // why the last record of a model was refused
-	commits, opens, returns, compared, held int
-	audited                                 uint64 // audits of clients that were compared
+	models                                            []string
+	created                                           map[string]int
+	refused                                           map[string]string // why the last record of a model was refused
+	commits, programs, opens, returns, compared, held int
+	audited                                           uint64 // audits of clients that were compared
 }
 
 // A run is an application and what has happened to it.
 type run struct {
-	t       testing.TB
-	app     *App
+	t testing.TB
+	cluster
+	app     *App // the first node, which is asked
 	models  map[string]*record.Model
 	all     records
 	clients map[int]*watcher
@@ -122,8 +129,14 @@ type watched struct {
 }
 
 func newRun(t testing.TB, k *checker) *run {
-	app := Open(t, k.config)
-	r := &run{t: t, app: app, clock: k.Clock, now: epoch, models: map[string]*record.Model{}, clients: map[int]*watcher{},
+	var all cluster
+	if k.open == nil {
+		all.nodes = []*App{Open(t, k.config)}
+	} else {
+		all = k.open(t)
+	}
+	app := all.nodes[0]
+	r := &run{t: t, cluster: all, app: app, clock: k.Clock, now: epoch, models: map[string]*record.Model{}, clients: map[int]*watcher{},
 		seen: census{models: modelNames(app.App), created: map[string]int{}, refused: map[string]string{}}}
 	for _, m := range server.Models(server.AppOf(app.App)) {
 		r.models[m.Name] = m
@@ -199,15 +212,16 @@ func (r *run) readRecords() {
 // impossible because others were left out.
 func (r *run) take(s *step) {
 	w := r.clients[s.Client]
-	r.app.Transport = s.over()
+	node := r.nodes[s.Node%len(r.nodes)]
+	node.Transport = s.over()
 	r.readTime()
 	switch s.Do {
 	case "commit":
-		r.commit(r.shifted(s))
+		r.commit(r.shifted(s), s.Program)
 	case "connect":
 		if w == nil {
 			w = &watcher{name: fmt.Sprintf("client %d, %s,", s.Client, userName(s.User)), user: s.User}
-			if r.connect(w); w.client != nil {
+			if r.connect(w, node); w.client != nil {
 				r.clients[s.Client] = w
 			}
 		}
@@ -222,7 +236,7 @@ func (r *run) take(s *step) {
 		}
 	case "return":
 		if w != nil && w.client == nil {
-			if r.comeBack(w); w.client == nil {
+			if r.comeBack(w, node); w.client == nil {
 				delete(r.clients, s.Client)
 			}
 		}
@@ -242,11 +256,28 @@ func userName(user tower.ID) string {
 	return "user " + string(user)
 }
 
-func (r *run) commit(changes []change) {
-	ctx := r.t.Context()
+func (r *run) commit(changes []change, byProgram bool) {
 	before := r.app.Seq()
-	var made []string
-	err := server.AppOf(r.app.App).Transaction(ctx, func(tx *server.Tx) error {
+	transaction := r.transaction
+	if byProgram {
+		transaction = r.byProgram
+	}
+	seq, made := transaction(changes)
+	if seq <= before {
+		return
+	}
+	r.seen.commits++
+	for _, name := range made {
+		r.seen.created[name]++
+	}
+	r.level(seq)
+	r.readRecords()
+}
+
+// transaction makes the changes, or none. It returns the newest commit, and the models of
+// the records that it has created.
+func (r *run) transaction(changes []change) (seq uint64, made []string) {
+	err := server.AppOf(r.app.App).Transaction(r.t.Context(), func(tx *server.Tx) error {
 		made = nil
 		for _, c := range changes {
 			err := r.change(tx, c)
@@ -263,22 +294,37 @@ func (r *run) commit(changes []change) {
 		return nil
 	})
 	var invalid *record.InvalidError
-	if errors.As(err, &invalid) {
+	switch {
+	case errors.As(err, &invalid):
 		r.seen.refused[invalid.Model] = invalid.Problems.String()
-	} else if err != nil {
+		return 0, nil
+	case err != nil:
 		r.t.Fatalf("a transaction failed: %v", err)
 	}
-	if err != nil || r.app.Seq() == before {
-		return
+	return r.app.Seq(), made
+}
+
+func (r *run) byProgram(changes []change) (seq uint64, made []string) {
+	seq, err := r.program(changes)
+	if err != nil {
+		r.t.Fatalf("another program failed: %v", err)
 	}
-	r.seen.commits++
-	for _, name := range made {
-		r.seen.created[name]++
+	r.seen.programs++
+	return seq, nil
+}
+
+// level waits until all nodes have a commit, and their clients too.
+func (r *run) level(seq uint64) {
+	for _, node := range r.nodes {
+		for began := time.Now(); node.Seq() < seq; <-time.After(time.Millisecond) {
+			if time.Since(began) > patience {
+				r.t.Fatalf("a node has not received commit %d within %s", seq, patience)
+			}
+		}
+		if err := node.Wait(r.t.Context(), seq); err != nil {
+			r.t.Fatal(err)
+		}
 	}
-	if err := r.app.Wait(ctx, r.app.Seq()); err != nil {
-		r.t.Fatal(err)
-	}
-	r.readRecords()
 }
 
 func (r *run) change(tx *server.Tx, c change) error {
@@ -337,10 +383,10 @@ func (r *run) open(w *watcher, request wire.Request, held *Cursor) {
 	}
 }
 
-func (r *run) comeBack(w *watcher) {
+func (r *run) comeBack(w *watcher, node *App) {
 	r.seen.returns++
 	lists := w.lists
-	if r.connect(w); w.client == nil {
+	if r.connect(w, node); w.client == nil {
 		return
 	}
 	w.lists = nil
@@ -361,8 +407,8 @@ func (r *run) serves(w *watcher) bool {
 
 // connect connects a client, unless the application refuses its user now: a refused user
 // holds nothing.
-func (r *run) connect(w *watcher) {
-	client, err := r.app.dial(r.t, w.user)
+func (r *run) connect(w *watcher, node *App) {
+	client, err := node.dial(r.t, w.user)
 	refused := r.refuses(w.user)
 	switch {
 	case err == nil && refused != nil:
@@ -390,11 +436,14 @@ func (r *run) ask(w *watcher, request wire.Request) answer {
 // check compares what each client holds with what it should hold. If the application audits
 // its clients, see TOWER_AUDIT, it must not find a divergence either.
 func (r *run) check() {
-	audits := server.AppOf(r.app.App).Audits()
-	if audits.Divergences+audits.Failed > 0 {
-		r.t.Fatalf("the audits of the application's clients: %+v", audits)
+	r.seen.audited = 0
+	for _, node := range r.nodes {
+		audits := server.AppOf(node.App).Audits()
+		if audits.Divergences+audits.Failed > 0 {
+			r.t.Fatalf("the audits of the application's clients: %+v", audits)
+		}
+		r.seen.audited += audits.Equal
 	}
-	r.seen.audited = audits.Equal
 	for _, number := range slices.Sorted(maps.Keys(r.clients)) {
 		if w := r.clients[number]; w.client != nil && r.isConnected(w) {
 			r.checkClient(w)
