@@ -1,9 +1,13 @@
 package tables
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -19,9 +23,10 @@ type Querier interface {
 // readGroup is how many bytes of records are handed over at once.
 const readGroup = 1 << 20
 
-// Read calls fn with all records, some of a model at a time, in the order of their ids. The
-// bytes of the rows are fn's to keep. q must see one state of the database: a transaction
-// that is REPEATABLE READ.
+// Read calls fn with all records as of the newest commit, some of a model at a time, in the
+// order of their ids: without what other programs have written and no commit has. The bytes
+// of the rows are fn's to keep. q must see one state of the database: a transaction that is
+// REPEATABLE READ.
 func (s *Set) Read(ctx context.Context, q Querier, fn func(model string, rows []store.Row) error) error {
 	for _, t := range s.Tables {
 		if err := t.read(ctx, q, func(rows []store.Row) error { return fn(t.Model.Name, rows) }); err != nil {
@@ -41,7 +46,11 @@ func (t *Table) selectSQL() string {
 }
 
 func (t *Table) read(ctx context.Context, q Querier, fn func([]store.Row) error) error {
-	exact, adopted, err := t.beside(ctx, q)
+	beside, adopted, err := t.beside(ctx, q)
+	if err != nil {
+		return err
+	}
+	beside, waiting, err := t.undo(ctx, q, beside)
 	if err != nil {
 		return err
 	}
@@ -67,14 +76,16 @@ func (t *Table) read(ctx context.Context, q Querier, fn func([]store.Row) error)
 		if err != nil {
 			return err
 		}
-		for len(exact) > 0 && exact[0].ID < row.ID {
-			if err := hand(exact[0]); err != nil {
+		for len(beside) > 0 && beside[0].ID < row.ID {
+			if err := hand(beside[0]); err != nil {
 				return err
 			}
-			exact = exact[1:]
+			beside = beside[1:]
 		}
-		if len(exact) > 0 && exact[0].ID == row.ID {
-			row, exact = exact[0], exact[1:]
+		if len(beside) > 0 && beside[0].ID == row.ID {
+			row, beside = beside[0], beside[1:]
+		} else if waiting[row.ID] {
+			continue // another program has made it
 		}
 		row.Version = max(row.Version, adopted[row.ID])
 		if err := hand(row); err != nil {
@@ -84,7 +95,7 @@ func (t *Table) read(ctx context.Context, q Querier, fn func([]store.Row) error)
 	if err := rows.Err(); err != nil {
 		return err
 	}
-	for _, row := range exact {
+	for _, row := range beside {
 		if err := hand(row); err != nil {
 			return err
 		}
@@ -119,6 +130,50 @@ func (t *Table) beside(ctx context.Context, q Querier) (exact []store.Row, adopt
 		return nil
 	})
 	return exact, adopted, err
+}
+
+// undo returns the ids of the records that other programs have written and no commit has, and
+// adds to rows, in the order of their ids, those that a record had before.
+func (t *Table) undo(ctx context.Context, q Querier, rows []store.Row) ([]store.Row, map[record.ID]bool, error) {
+	inbox, err := q.Query(ctx, "SELECT DISTINCT ON (id) id, gone::text FROM tower.inbox WHERE model = $1 ORDER BY id, n", t.Name)
+	if err != nil {
+		return nil, nil, err
+	}
+	waiting := map[record.ID]bool{}
+	exact := len(rows)
+	var id record.ID
+	var gone *string
+	if _, err := pgx.ForEachRow(inbox, []any{(*string)(&id), &gone}, func() error {
+		waiting[id] = true
+		_, has := slices.BinarySearchFunc(rows[:exact], id, func(r store.Row, id record.ID) int { return cmp.Compare(r.ID, id) })
+		if has || gone == nil {
+			return nil
+		}
+		row, err := t.former(id, []byte(*gone))
+		rows = append(rows, row)
+		return err
+	}); err != nil {
+		return nil, nil, err
+	}
+	slices.SortFunc(rows, func(a, b store.Row) int { return cmp.Compare(a.ID, b.ID) })
+	return rows, waiting, nil
+}
+
+// former returns the record of a row that PostgreSQL has turned into JSON, with its commit.
+func (t *Table) former(id record.ID, row []byte) (store.Row, error) {
+	var columns map[string]json.RawMessage
+	if err := json.Unmarshal(row, &columns); err != nil {
+		return store.Row{}, err
+	}
+	version, err := strconv.ParseUint(string(columns[seqColumn]), 10, 64)
+	if err != nil {
+		return store.Row{}, err
+	}
+	image, err := t.image(id, row, nil)
+	if err != nil {
+		return store.Row{}, err
+	}
+	return store.Row{ID: id, Version: version, Public: image.JSON, Private: image.Private}, nil
 }
 
 // A reader makes records of rows.

@@ -3,14 +3,15 @@ package tables
 import "fmt"
 
 // supportVersion is that of what all tables need in the schema tower. It is in the comment on
-// the function tower.capture: "tower 1".
-const supportVersion = 1
+// the function tower.capture: "tower 2".
+const supportVersion = 2
 
 // support makes what all tables need in the schema tower, or brings it up to date.
 //
 //   - exact has records whose bytes do not follow from the columns.
 //   - adopted has the commits of rows that other programs have written.
-//   - inbox has what other programs have written and no node has given a number.
+//   - inbox has what other programs have written and no node has given a number: each row as
+//     it was and as they have left it.
 //   - shape counts the changes of the tables, so that nodes notice them.
 //
 // The functions own and node tell tower's own writes. Anybody can make own true, and so avoid
@@ -26,8 +27,9 @@ CREATE TABLE IF NOT EXISTS tower.adopted (
 CREATE TABLE IF NOT EXISTS tower.inbox (
 	n bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
-	model text NOT NULL, id text NOT NULL, fresh jsonb
+	model text NOT NULL, id text NOT NULL, fresh jsonb, gone jsonb
 );
+ALTER TABLE tower.inbox ADD COLUMN IF NOT EXISTS gone jsonb;
 CREATE TABLE IF NOT EXISTS tower.shape (one int PRIMARY KEY CHECK (one = 1), version bigint NOT NULL);
 INSERT INTO tower.shape VALUES (1, 0) ON CONFLICT DO NOTHING;
 CREATE OR REPLACE FUNCTION tower.own() RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE AS
@@ -54,15 +56,15 @@ BEGIN
 		INSERT INTO tower.inbox (model, id, fresh) SELECT TG_TABLE_NAME, f.id, to_jsonb(f) FROM fresh f;
 		GET DIAGNOSTICS count = ROW_COUNT;
 	WHEN 'UPDATE' THEN
-		INSERT INTO tower.inbox (model, id) SELECT TG_TABLE_NAME, g.id FROM gone g WHERE NOT EXISTS (SELECT FROM fresh f WHERE f.id = g.id);
+		INSERT INTO tower.inbox (model, id, gone) SELECT TG_TABLE_NAME, g.id, to_jsonb(g) FROM gone g WHERE NOT EXISTS (SELECT FROM fresh f WHERE f.id = g.id);
 		GET DIAGNOSTICS more = ROW_COUNT;
-		INSERT INTO tower.inbox (model, id, fresh) SELECT TG_TABLE_NAME, f.id, to_jsonb(f) FROM fresh f;
+		INSERT INTO tower.inbox (model, id, fresh, gone) SELECT TG_TABLE_NAME, f.id, to_jsonb(f), CASE WHEN g.id IS NOT NULL THEN to_jsonb(g) END FROM fresh f LEFT JOIN gone g ON g.id = f.id;
 		GET DIAGNOSTICS count = ROW_COUNT;
 	WHEN 'DELETE' THEN
-		INSERT INTO tower.inbox (model, id) SELECT TG_TABLE_NAME, g.id FROM gone g;
+		INSERT INTO tower.inbox (model, id, gone) SELECT TG_TABLE_NAME, g.id, to_jsonb(g) FROM gone g;
 		GET DIAGNOSTICS count = ROW_COUNT;
 	ELSE
-		EXECUTE format('INSERT INTO tower.inbox (model, id) SELECT %L, id FROM %I.%I', TG_TABLE_NAME, TG_TABLE_SCHEMA, TG_TABLE_NAME);
+		EXECUTE format('INSERT INTO tower.inbox (model, id, gone) SELECT %L, t.id, to_jsonb(t) FROM %I.%I AS t', TG_TABLE_NAME, TG_TABLE_SCHEMA, TG_TABLE_NAME);
 		GET DIAGNOSTICS count = ROW_COUNT;
 	END CASE;
 	IF idle AND count + more > 0 THEN

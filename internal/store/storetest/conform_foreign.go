@@ -28,6 +28,7 @@ func ConformForeign(t *testing.T, open func(t *testing.T) (log func() store.Log,
 		"Adopts":       testAdopts,
 		"HotRow":       testHotRow,
 		"WithoutNodes": testWithoutNodes,
+		"BeforeAll":    testBeforeAll,
 	} {
 		t.Run(name, func(t *testing.T) {
 			log, begin := open(t)
@@ -191,5 +192,36 @@ func testWithoutNodes(t *testing.T, s *suite, begin func(*record.Model) Program)
 	settled(t, b)
 	if got := b.all()[id].Balance; got != 2 || b.Seq() != seq+3 {
 		t.Errorf("the balance is %d, at commit %d after %d", got, b.Seq(), seq)
+	}
+}
+
+// testBeforeAll writes while no store is open. The first one that opens has no file: it builds
+// its replica without what has no number, and numbers it then.
+func testBeforeAll(t *testing.T, s *suite, begin func(*record.Model) Program) {
+	a := s.open()
+	p := begin(a.accounts)
+	changed, deleted, made, brief := a.create("changed", "g").ID, a.create("deleted", "g").ID, record.NewID(), record.NewID()
+	seq := a.Seq()
+	a.close()
+	if err := errors.Join(p.Add(changed), p.Put(made, "made", "h"), p.Add(changed), p.Delete(deleted), p.Put(brief, "brief", "h"), p.Delete(brief)); err != nil {
+		t.Fatal(err)
+	}
+	b := s.open()
+	feed := b.Feed(seq)
+	settled(t, b)
+	want := []struct {
+		op store.Op
+		id record.ID
+	}{{store.Update, changed}, {store.Create, made}, {store.Update, changed}, {store.Delete, deleted}, {store.Create, brief}, {store.Delete, brief}}
+	for _, w := range want {
+		c, err := feed.Next(t.Context())
+		if err != nil || len(c.Changes) != 1 || c.Changes[0].Op != w.op || c.Changes[0].ID != w.id {
+			t.Errorf("the feed has %+v, want %v of %s: %v", c, w.op, w.id, err)
+		}
+	}
+	a = s.openAt(a.path)
+	settled(t, a, b)
+	if got, want := b.holds(1), a.holds(1); !bytes.Equal(got, want) {
+		t.Errorf("the store that was built has\n%s\nwant\n%s", got, want)
 	}
 }

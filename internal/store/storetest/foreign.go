@@ -13,6 +13,7 @@ import (
 type foreign struct {
 	key             record.Key
 	public, private []byte
+	gone            *store.Row // what the record was before; nil if there was none
 }
 
 // Foreign reports whether other programs have written something that has no number.
@@ -73,17 +74,18 @@ func (p *program) write(id record.ID, change func(*account) *account) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	a, row := &account{}, l.rows[p.accounts.Name][id]
+	var gone *store.Row
 	if row.Public != nil {
 		v, err := (&record.Image{Model: p.accounts, ID: id, JSON: row.Public, Private: row.Private}).Copy()
 		if err != nil {
 			return err
 		}
-		a = v.(*account)
+		a, gone = v.(*account), &row
 	}
 	a.ID = id
 	if a = change(a); a == nil {
 		delete(l.rows[p.accounts.Name], id)
-		l.inbox = append(l.inbox, foreign{key: record.Key{Model: p.accounts, ID: id}})
+		l.inbox = append(l.inbox, foreign{key: record.Key{Model: p.accounts, ID: id}, gone: gone})
 		return nil
 	}
 	image, err := p.accounts.Freeze(a, nil)
@@ -91,7 +93,7 @@ func (p *program) write(id record.ID, change func(*account) *account) error {
 		return err
 	}
 	l.put(store.Change{Model: p.accounts, ID: id, After: image}, row.Version)
-	l.inbox = append(l.inbox, foreign{record.Key{Model: p.accounts, ID: id}, image.JSON, image.Private})
+	l.inbox = append(l.inbox, foreign{record.Key{Model: p.accounts, ID: id}, image.JSON, image.Private, gone})
 	l.tell(nil)
 	return nil
 }

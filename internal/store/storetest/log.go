@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -202,6 +203,22 @@ func (n *Node) Secret(ctx context.Context, name, fresh string) (string, error) {
 	return n.log.secrets[name], nil
 }
 
+// numbered returns the records as of the newest commit.
+func (l *Log) numbered() map[string]map[record.ID]store.Row {
+	all := map[string]map[record.ID]store.Row{}
+	for model, rows := range l.rows {
+		all[model] = maps.Clone(rows)
+	}
+	for _, f := range slices.Backward(l.inbox) {
+		if f.gone != nil {
+			all[f.key.Model.Name][f.key.ID] = *f.gone
+		} else {
+			delete(all[f.key.Model.Name], f.key.ID)
+		}
+	}
+	return all
+}
+
 // Snapshot calls fn with all records, two of them at a time.
 func (n *Node) Snapshot(ctx context.Context, fn func(model string, rows []store.Row) error) (seq, start uint64, err error) {
 	if err := n.pass(ctx); err != nil {
@@ -216,10 +233,8 @@ func (n *Node) Snapshot(ctx context.Context, fn func(model string, rows []store.
 		start = n.log.entries[0].After + 1
 	}
 	all := map[string][]store.Row{}
-	for model, rows := range n.log.rows {
-		for _, row := range rows {
-			all[model] = append(all[model], row)
-		}
+	for model, rows := range n.log.numbered() {
+		all[model] = slices.Collect(maps.Values(rows))
 	}
 	n.log.mu.Unlock()
 	for model, rows := range all {
