@@ -30,6 +30,9 @@ import (
 //	TOWER_DB_WAIT     how long a write waits while the database cannot be reached; default 5s
 //	TOWER_REPLICA     path of the node's replica of the database; default
 //	                  db/ENV.replica.db in TOWER_FOLDER
+//	TOWER_FILES       where the content of files is kept: a folder, or a place of
+//	                  [Config].OpenPlace, such as s3://bucket/folder; nodes share it;
+//	                  default db/files/ENV in TOWER_FOLDER
 //	TOWER_SECRET      keys of cookies, of at least 32 characters, separated by commas:
 //	                  the first seals, each opens, so that one can be replaced. Make one
 //	                  with "openssl rand -base64 32". Production does not start without;

@@ -23,6 +23,7 @@ import (
 	"github.com/towerkit/tower/internal/database/driver"
 	"github.com/towerkit/tower/internal/edge"
 	"github.com/towerkit/tower/internal/environ"
+	"github.com/towerkit/tower/internal/files"
 	"github.com/towerkit/tower/internal/public"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server"
@@ -145,8 +146,8 @@ type Config struct {
 	// OpenAPI serves a description of the actions, cursors and handlers at
 	// /_tower/openapi.json, for anybody. Default: not served; tower generate openapi writes it.
 	OpenAPI bool
-	// OpenPlace opens the place that TOWER_BACKUP names as a URL, such as s3.Open of package
-	// s3. Default: TOWER_BACKUP is a folder.
+	// OpenPlace opens the place that TOWER_BACKUP or TOWER_FILES names as a URL, such as s3.Open
+	// of package s3. Default: they are folders.
 	OpenPlace func(address string) (Place, error)
 	// Limits bounds what clients may make an application hold and do. A limit of zero is its
 	// default. A limit cannot be switched off: set a large one.
@@ -190,6 +191,10 @@ func (c Config) resolve() (out server.Config, err error) {
 	for _, m := range c.Models {
 		out.Models = append(out.Models, m.erased())
 		out.Rules[m.erased()], out.Can[m.erased()] = m.rule, m.permit
+	}
+	if c.hasFiles() {
+		addOwn(&out, storedFiles)
+		out.Uploads = &files.Config{Table: fileTable}
 	}
 	if out.Jobs, err = c.work().workers(&out); err != nil {
 		return out, err
@@ -245,6 +250,7 @@ func (c Config) readEnvironment(out *server.Config) (err error) {
 		out.URL = cmp.Or(out.URL, "https://"+out.Domains[0])
 	}
 	add(c.archived(out))
+	add(c.uploads(out, database.Is(vars.Get("TOWER_DB")) || database.Is(c.Data)))
 	out.Address = vars.Get("TOWER_NODE_ADDRESS")
 	out.Version = version
 	out.MetricsToken, err = metricsToken(vars)
@@ -337,19 +343,45 @@ func checkDomains(out *server.Config) error {
 
 // archived sets the archive of the store.
 func (c Config) archived(out *server.Config) (err error) {
-	address := out.Environ.Get("TOWER_BACKUP")
-	if c.OpenPlace != nil && strings.Contains(address, "://") {
-		out.Archive, err = c.OpenPlace(address)
-	} else {
-		out.Archive, err = archive.Open(address, out.Folder)
-	}
-	if err != nil {
+	if out.Archive, err = c.openPlace(out.Environ.Get("TOWER_BACKUP"), out.Folder); err != nil {
 		return fmt.Errorf("TOWER_BACKUP: %w", err)
 	}
 	if out.ArchiveFor, err = archive.ParseAge(out.Environ.Or("TOWER_BACKUP_KEEP", "7d")); err != nil {
 		return fmt.Errorf("TOWER_BACKUP_KEEP: %w", err)
 	}
 	return nil
+}
+
+// hasFiles reports whether a model has a field that is a file.
+func (c Config) hasFiles() bool {
+	return slices.ContainsFunc(c.Models, func(m AnyModel) bool { return len(m.erased().FileFields()) > 0 })
+}
+
+// uploads sets where files are kept: TOWER_FILES, or a folder beside the store.
+func (c Config) uploads(out *server.Config, shared bool) (err error) {
+	if out.Uploads == nil {
+		return nil
+	}
+	if out.Archive != nil {
+		out.Uploads.Keep = out.ArchiveFor
+	}
+	address := out.Environ.Get("TOWER_FILES")
+	if address == "" {
+		out.Uploads.Local = shared
+		address = filepath.Join(filepath.Dir(out.Data), "files", strings.TrimSuffix(filepath.Base(out.Data), ".db"))
+	}
+	if out.Uploads.Place, err = c.openPlace(address, out.Folder); err != nil {
+		return fmt.Errorf("TOWER_FILES: %w", err)
+	}
+	return nil
+}
+
+// openPlace opens the place that an address names, nil for "".
+func (c Config) openPlace(address, folder string) (Place, error) {
+	if c.OpenPlace != nil && strings.Contains(address, "://") {
+		return c.OpenPlace(address)
+	}
+	return archive.Open(address, folder)
 }
 
 // metricsToken returns the token that those who watch over the application bring.

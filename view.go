@@ -141,6 +141,14 @@ func (v *View) TextArea(name string, record any, pairs ...any) (template.HTML, e
 	return v.page.Form.TextArea(name, record, pairs...)
 }
 
+// File is [View.Input] for a [File]: an input that takes the types that the field accepts, and
+// the name of the file that the record has. A form that was refused keeps the file that it sent.
+//
+//	{{.File "cover" .Data.Post}}
+func (v *View) File(name string, record any, pairs ...any) (template.HTML, error) {
+	return v.page.Form.File(name, record, pairs...)
+}
+
 // Select is [View.Input] for a reference: a choice of records, each shown by its
 // field label. A reference to a record that is not among the choices is kept.
 //

@@ -83,6 +83,9 @@ type work struct {
 func (c Config) work() *work {
 	w := &work{slices.Clone(c.Jobs), slices.Clone(c.Schedules), map[string]int{}}
 	maps.Copy(w.queues, c.Queues)
+	if c.hasFiles() {
+		w.jobs, w.schedules = append(w.jobs, sweepFiles.Do(sweep)), append(w.schedules, everyNight)
+	}
 	return w
 }
 

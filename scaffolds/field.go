@@ -13,7 +13,7 @@ type field struct {
 	Go    string // Title, AuthorID
 	JSON  string // title, authorId
 	Label string // Title, Author
-	Kind  string // string, text, enum, list, int, float, bool, time, ref
+	Kind  string // string, text, enum, list, int, float, bool, time, ref, file, image
 	Type  string // in the model
 	Tags  string // the struct tag in the model
 
@@ -32,7 +32,7 @@ const fieldForm = "a field is NAME:TYPE, as in title:string, author:ref=users or
 
 // goTypes maps the types of fields to types of Go.
 var goTypes = map[string]string{
-	"string": "string", "text": "string", "enum": "string", "list": "[]string", "int": "int", "float": "float64", "bool": "bool", "time": "time.Time", "ref": "tower.ID", "password": "string",
+	"string": "string", "text": "string", "enum": "string", "list": "[]string", "int": "int", "float": "float64", "bool": "bool", "time": "time.Time", "ref": "tower.ID", "password": "string", "file": "tower.File", "image": "tower.File",
 }
 
 // typeAliases maps the names that other frameworks and databases use to ours.
@@ -68,10 +68,7 @@ func (n name) secretWord(kind string) string {
 
 // unsupported says why a field of that name or type is not generated.
 func unsupported(label, word string) string {
-	switch {
-	case word == "file":
-		return "a record holds no files; store the file elsewhere, and its name in a string"
-	case passwordWords[word]:
+	if passwordWords[word] {
 		return fmt.Sprintf("it would be stored and sent as plain text; %s:password stores its hash, where no client sees it", label)
 	}
 	return fmt.Sprintf("it would be sent to everyone; keep it from clients with %s:string:private, or store the hash of a secret that people type with %[1]s:password", label)
@@ -129,13 +126,13 @@ func parseField(arg string, own model, known []model) (field, error) {
 	}
 	f := field{name: n, Kind: kind, Type: goTypes[kind], values: values}
 	if f.Type == "" {
-		if secretWords[kind] || kind == "file" {
+		if secretWords[kind] {
 			return bad("%s", unsupported(label, kind))
 		}
 		if word, ok := typeAliases[kind]; ok {
 			return bad("the type is called %s, not %s; use %s:%s", word, kind, label, word)
 		}
-		return bad("there is no type %q; the types are string, text, enum, list, int, float, bool, time, ref and password", kind)
+		return bad("there is no type %q; the types are string, text, enum, list, int, float, bool, time, ref, file, image and password", kind)
 	}
 	if kind == "enum" && values == nil {
 		return bad("an enum lists its values, as in '%s:enum(open,done)'", label)
@@ -177,6 +174,8 @@ func parseField(arg string, own model, known []model) (field, error) {
 		return bad("text is too long for an index; use string")
 	case (options["index"] || options["unique"]) && kind == "list":
 		return bad("a list has no index; for values to search, generate a model of their own and a ref")
+	case (options["index"] || options["unique"]) && (kind == "file" || kind == "image"):
+		return bad("a file has no index")
 	case options["unique"] && kind == "enum":
 		return bad("a unique enum would allow only one record for each value; use index")
 	case f.onDelete == "clear" && options["required"]:
@@ -290,7 +289,21 @@ func (f field) InputTags() string {
 	if f.Kind == "password" {
 		return fmt.Sprintf(`json:%q validate:"omitzero,min=8,max=200"`, f.JSON)
 	}
+	if rules := f.fileRules(); rules != "" {
+		return fmt.Sprintf("json:%q tower:%q", f.JSON, rules)
+	}
 	return fmt.Sprintf("json:%q", f.JSON)
+}
+
+// fileRules returns what the tower tag of a file states, "" for another field.
+func (f field) fileRules() string {
+	switch f.Kind {
+	case "file":
+		return "max=10MB"
+	case "image":
+		return "max=10MB,accept=image/png image/jpeg image/gif image/webp"
+	}
+	return ""
 }
 
 // Methods returns the methods of a model, the type typ, for a password.
@@ -334,6 +347,9 @@ func (f field) tags() string {
 	}
 	if f.private {
 		store = append(store, "private")
+	}
+	if rules := f.fileRules(); rules != "" {
+		store = append(store, rules)
 	}
 	switch {
 	case f.Required() && f.Kind == "list":

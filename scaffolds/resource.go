@@ -235,6 +235,8 @@ func (r *resource) sample(f field) string {
 		return `"correct horse"`
 	case "list":
 		return `[]string{"Hello"}`
+	case "file", "image":
+		return "nil"
 	case "time":
 		return `"2030-01-02T15:04:05Z"`
 	case "ref":

@@ -95,7 +95,11 @@ func (t *typeScript) String() string {
 			}
 		})
 	}
-	b.WriteString("}\n\ndeclare module \"tower/types\" {\n  import type { ID, Int64, Time } from \"tower\";\n")
+	files := ""
+	if t.hasFiles() {
+		files = ", StoredFile, Upload"
+	}
+	fmt.Fprintf(&b, "}\n\ndeclare module \"tower/types\" {\n  import type { ID, Int64, Time%s } from \"tower\";\n", files)
 	for _, named := range t.schema.Types {
 		for _, way := range []direction{out, in} {
 			if way == out && t.outputs[named.Name] || way == in && t.inputs[named.Name] {
@@ -105,6 +109,16 @@ func (t *typeScript) String() string {
 	}
 	b.WriteString("}\n")
 	return b.String()
+}
+
+// hasFiles reports whether a type has a field that is a file.
+func (t *typeScript) hasFiles() bool {
+	for _, named := range t.schema.Types {
+		if slices.ContainsFunc(named.Fields, func(f wire.FieldShape) bool { return f.Is == "file" }) {
+			return true
+		}
+	}
+	return false
 }
 
 // imported returns the names of the types that the registries use.
@@ -176,6 +190,11 @@ func (t *typeScript) bare(shape wire.Shape, way direction) string {
 		return "Int64"
 	case "id":
 		return "ID"
+	case "file":
+		if way == in {
+			return "Upload"
+		}
+		return "StoredFile"
 	case "time":
 		if way == in {
 			return "Time | Date"

@@ -39,6 +39,13 @@ func Handler(next http.Handler) http.Handler {
 	})
 }
 
+// Leave has the answer to a request sent as it is, whatever its type.
+func Leave(w http.ResponseWriter, r *http.Request) {
+	if r.Header["Accept-Encoding"] != nil { // otherwise nothing takes the header out
+		w.Header().Set(gzhttp.HeaderNoCompression, "1")
+	}
+}
+
 // acceptEncoding is shared by all answers.
 var acceptEncoding = []string{"Accept-Encoding"}
 

@@ -71,9 +71,15 @@ func (c *components) refer(name string, in bool) object {
 	return reference("schemas", as)
 }
 
+// storedFile has the fields of a file in a record.
+var storedFile = []wire.FieldShape{
+	{Name: "id", Shape: wire.Shape{Is: "id"}}, {Name: "name", Shape: wire.Shape{Is: "string"}}, {Name: "type", Shape: wire.Shape{Is: "string"}},
+	{Name: "size", Shape: wire.Shape{Is: "int"}}, {Name: "sum", Shape: wire.Shape{Is: "string"}}, {Name: "url", Shape: wire.Shape{Is: "string"}},
+}
+
 func sameBothWays(fields []wire.FieldShape) bool {
 	return !slices.ContainsFunc(fields, func(f wire.FieldShape) bool {
-		return f.Required == f.Omitted || f.Is == "int64" || f.Null != takesNull(f)
+		return f.Required == f.Omitted || f.Is == "int64" || f.Is == "file" || f.Null != takesNull(f)
 	})
 }
 
@@ -142,6 +148,10 @@ func (c *components) shape(shape wire.Shape, in bool) object {
 		for key, value := range scalar {
 			out[key] = value
 		}
+	case shape.Is == "file" && in:
+		out["type"], out["description"] = "string", "what an upload has answered"
+	case shape.Is == "file":
+		out = c.object(storedFile, false)
 	case shape.Is == "list":
 		out["type"], out["items"] = "array", c.shape(*shape.Of, in)
 	case shape.Is == "map":

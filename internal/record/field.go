@@ -27,6 +27,8 @@ type Field struct {
 	Required bool // the field must not be zero
 	Grouped  bool // the field is part of a [Group]
 
+	File *FileRules // nil unless the field is a file
+
 	Was    []string // names in JSON that the field had before
 	Column string   // the name that the field's column shall have in a table; "" follows from Name
 
@@ -92,6 +94,12 @@ func newField(sf reflect.StructField, offset uintptr) (*Field, error) {
 	if base.Kind() == reflect.Pointer {
 		f.pointer, base = true, base.Elem()
 	}
+	switch {
+	case IsFile(base) && f.pointer:
+		return nil, fmt.Errorf("field %s: a file is no pointer; the zero File is none", f.GoName)
+	case !IsFile(base) && HoldsFile(base):
+		return nil, fmt.Errorf("field %s: a file is a field of the record itself; several are records of a model of their own", f.GoName)
+	}
 	switch base.Kind() {
 	case reflect.Func, reflect.Chan, reflect.Complex64, reflect.Complex128, reflect.UnsafePointer:
 		return nil, fmt.Errorf(`field %s: a %s cannot be stored; json:"-" leaves it out`, f.GoName, base)
@@ -107,7 +115,14 @@ func newField(sf reflect.StructField, offset uintptr) (*Field, error) {
 	for rule := range strings.SplitSeq(f.rules, ",") {
 		f.Required = f.Required || rule == "required"
 	}
-	return f, f.readTag(sf.Tag.Get("tower"))
+	tag := sf.Tag.Get("tower")
+	if IsFile(base) {
+		var err error
+		if f.File, tag, err = ParseFileRules(tag); err != nil {
+			return nil, fmt.Errorf("field %s: %w", f.GoName, err)
+		}
+	}
+	return f, f.readTag(tag)
 }
 
 func (f *Field) readTag(tag string) error {

@@ -138,6 +138,9 @@ func (m *Model) Freeze(record any, before *Image) (*Image, error) {
 	for _, f := range m.inexact {
 		f.normalize(base)
 	}
+	for _, f := range m.files {
+		f.locate(base, m.Name, m.header(base).ID)
+	}
 	data, err := json.Marshal(shallow.Interface())
 	if err != nil || !m.storable(data) {
 		if problems := m.unstorable(base); problems.Any() {

@@ -53,6 +53,7 @@ type Model struct {
 	byName     map[string]*Field
 	inexact    []*Field // the fields that hold times and floats, which Freeze normalizes
 	nested     []*Field // the fields whose values are made of structs
+	files      []*Field // the fields that are files
 	private    bool     // a field is private
 	shared     bool     // copies of a record share memory
 	deep       bool     // a field may be nested, or is encoded by a method of its own
@@ -211,6 +212,9 @@ func (m *Model) add(f *Field) {
 	}
 	if f.Kind == Object && hasStruct(f.typ, map[reflect.Type]bool{}) {
 		m.nested = append(m.nested, f)
+	}
+	if f.File != nil {
+		m.files = append(m.files, f)
 	}
 	m.shared = m.shared || shares(f.typ)
 	m.deep = m.deep || f.Kind == Object || f.opaque()

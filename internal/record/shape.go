@@ -56,7 +56,7 @@ func (f *Field) opaque() bool {
 			return true
 		}
 	}
-	if base == timeType {
+	if base == timeType || f.File != nil {
 		return false
 	}
 	own := reflect.PointerTo(base)

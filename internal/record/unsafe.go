@@ -168,6 +168,23 @@ func (f *Field) normalize(base unsafe.Pointer) {
 	}
 }
 
+// file returns the file in a field of the struct at base.
+func (f *Field) file(base unsafe.Pointer) File {
+	return f.at(base).Convert(reflect.TypeFor[File]()).Interface().(File)
+}
+
+// locate sets where the file in a field of the struct at base, which this package owns, is
+// downloaded.
+func (f *Field) locate(base unsafe.Pointer, model string, id ID) {
+	file := f.file(base)
+	if file.URL = ""; file == (File{}) {
+		f.at(base).SetZero()
+		return
+	}
+	file.URL = FileURL(model, id, f.Name, file.ID)
+	f.at(base).Set(reflect.ValueOf(file).Convert(f.typ))
+}
+
 // normal returns a time or a float as it is stored.
 func normal(v reflect.Value) reflect.Value {
 	if v.CanFloat() {

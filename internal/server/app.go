@@ -19,6 +19,7 @@ import (
 	"github.com/towerkit/tower/internal/database/driver"
 	"github.com/towerkit/tower/internal/edge"
 	"github.com/towerkit/tower/internal/environ"
+	"github.com/towerkit/tower/internal/files"
 	"github.com/towerkit/tower/internal/jobs"
 	"github.com/towerkit/tower/internal/migrate"
 	"github.com/towerkit/tower/internal/nodes"
@@ -100,6 +101,8 @@ type Config struct {
 
 	Tracer tracing.Tracer // nil: none
 
+	Uploads *files.Config // where files are kept; nil: no model has any
+
 	Archive    archive.Place // to which the store is archived; nil: none
 	ArchiveFor time.Duration // how far back the archive reaches
 
@@ -154,6 +157,7 @@ type App struct {
 	jobs      *jobs.Engine      // nil: the application has no jobs
 	reactions *reactions.Engine // nil: the application has none
 	auditor   *audit.Auditor    // nil: none
+	files     *files.Files      // nil: no model has any
 	nodes     *nodes.Group      // nil: the application has one node
 	pace      Pace              // the zero Pace outside of tests
 	consoles  io.Closer         // serves consoles; nil: none
@@ -205,6 +209,12 @@ func New(config Config) (*App, error) {
 		if err := checkOutput(rt, config.Models); err != nil {
 			return nil, err
 		}
+	}
+	if err := a.checkFiles(); err != nil {
+		return nil, err
+	}
+	if config.Uploads != nil {
+		a.files = files.New(*config.Uploads, a.log)
 	}
 	for _, rt := range a.router.Routes {
 		if rt.Inputs != nil {
@@ -283,8 +293,17 @@ func (a *App) open(ctx context.Context, to listener) (err error) {
 			}
 		}()
 	}
+	if a.files != nil {
+		options.Attach = a.files.Attach
+	}
 	if a.store, err = store.Open(a.config.Data, options); err != nil {
 		return err
+	}
+	if a.files != nil {
+		a.files.Use(a.store)
+		if a.config.Uploads.Local {
+			a.log.Warn("files are kept in a folder of this node, which other nodes do not have; set TOWER_FILES to a folder that they share, or a bucket", "folder", a.files.Place())
+		}
 	}
 	for _, survey := range a.store.Surveys() {
 		a.log.Warn(survey.String() + "; lists leave out what does not fit, and an update that sets the fields mends it")
@@ -411,6 +430,9 @@ func (a *App) Close() error {
 	}
 	return stopped
 }
+
+// Files returns the files of the application, nil if no model has any.
+func (a *App) Files() *files.Files { return a.files }
 
 // Jobs returns the engine of the application's jobs, nil if it has none.
 func (a *App) Jobs() *jobs.Engine { return a.jobs }

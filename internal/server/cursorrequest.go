@@ -149,7 +149,7 @@ func (a *App) CursorRequest(ctx context.Context, c *Connection, req *wire.Reques
 		}
 	}
 	if err == nil {
-		cr.In, err = cr.Route.Inputs.Decode(nil, in, form)
+		cr.In, err = cr.Route.Inputs.Decode(nil, in, form, nil)
 	}
 	if err != nil {
 		return nil, nil, err

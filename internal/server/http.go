@@ -30,6 +30,7 @@ import (
 	"github.com/towerkit/tower/internal/server/schema"
 	"github.com/towerkit/tower/internal/server/session"
 	"github.com/towerkit/tower/internal/server/transport"
+	"github.com/towerkit/tower/internal/server/upload"
 	"github.com/towerkit/tower/internal/server/view"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -69,7 +70,11 @@ func (a *App) Handler() http.Handler {
 	mux.HandleFunc("GET /_tower/offline.js", serveOffline)
 	mux.HandleFunc("GET /_tower/session", a.serveUser)
 	mux.HandleFunc("POST /_tower/session", a.redeem)
+	if a.files != nil {
+		mux.Handle(upload.Path, a.afterOwn(upload.New(a.files, uploadHost{a})))
+	}
 	mux.HandleFunc("GET "+view.AssetsURL+"{file}", a.serveAsset)
+	mux.Handle("GET /_tower/files/{model}/{record}/{field}/{file}", a.afterOwn(http.HandlerFunc(a.serveFile)))
 	if a.config.OpenAPI {
 		mux.HandleFunc("GET /_tower/openapi.json", a.serveOpenAPI)
 	}
@@ -201,11 +206,10 @@ func (a *App) serveRoute(w http.ResponseWriter, r *http.Request) {
 		a.config.Mount[rt.Path].ServeHTTP(w, r)
 		return
 	}
-	v, now := &visit{}, time.Now()
-	v.Start(r.Context(), now.Add(cmp.Or(rt.Timeout, a.config.Limits.Timeout)))
+	v := &visit{}
+	v.form = a.receiveForm(w, r, rt)
+	v.begin(a, r, cmp.Or(rt.Timeout, a.config.Limits.Timeout))
 	defer v.Stop()
-	cookie := a.sessions.Of(r, a.secure(r))
-	v.conn.app, v.conn.user, v.conn.cookie, v.conn.remote, v.conn.from, v.conn.since = a, cookie.User, cookie, a.facts(r).Remote, r, now
 	ctx := context.Context(v)
 	if rt.Kind == route.KindPage { // who it is for is asked when it has waited for its turn
 		var read *reading
@@ -242,12 +246,22 @@ type visit struct {
 	conn     Connection
 	session  Session
 	follower follower
+	form     *receivedForm // nil: no form with files
+}
+
+// begin starts the context of a visit, and its connection.
+func (v *visit) begin(a *App, r *http.Request, timeout time.Duration) {
+	now := time.Now()
+	v.Start(r.Context(), now.Add(timeout))
+	cookie := a.sessions.Of(r, a.secure(r))
+	v.conn.app, v.conn.user, v.conn.cookie, v.conn.remote, v.conn.from, v.conn.since = a, cookie.User, cookie, a.facts(r).Remote, r, now
 }
 
 // serveAction runs an action and answers with JSON. It redirects a form that was sent by a
 // browser.
-func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Request, s *Session, rt *route.Route, values url.Values) error {
-	body, sent, err := a.readBody(w, r, cmp.Or(rt.MaxBody, a.config.Limits.MaxBody))
+func (a *App) serveAction(v *visit, w http.ResponseWriter, r *http.Request, s *Session, rt *route.Route, values url.Values) error {
+	ctx := context.Context(v)
+	body, sent, err := a.readBody(w, r, v.form, cmp.Or(rt.MaxBody, a.config.Limits.MaxBody))
 	key := strings.Trim(r.Header.Get("Idempotency-Key"), `"`)
 	var result *callResult
 	if err == nil {
@@ -300,17 +314,21 @@ func (a *App) serveAction(ctx context.Context, w http.ResponseWriter, r *http.Re
 	return nil
 }
 
-// readBody returns the JSON or the form in a request, of so many bytes at most.
-func (a *App) readBody(w http.ResponseWriter, r *http.Request, most int64) (body json.RawMessage, sent url.Values, err error) {
-	r.Body = http.MaxBytesReader(w, r.Body, most)
+// readBody returns the JSON or the form in a request, of so many bytes at most, unless the form
+// has been received already.
+func (a *App) readBody(w http.ResponseWriter, r *http.Request, received *receivedForm, most int64) (body json.RawMessage, sent url.Values, err error) {
+	if received != nil {
+		return nil, withQuery(received.sent, r.URL.Query()), received.err
+	}
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	r.Body = http.MaxBytesReader(w, r.Body, most)
 	switch kind {
 	case "application/x-www-form-urlencoded":
 		if err = r.ParseForm(); err == nil {
 			sent = r.PostForm
 		}
 	case "multipart/form-data":
-		sent, err = readMultipart(r)
+		sent, err = readMultipart(r, most, nil)
 	case "application/json":
 		body, err = io.ReadAll(r.Body)
 	case "":
@@ -325,10 +343,15 @@ func (a *App) readBody(w http.ResponseWriter, r *http.Request, most int64) (body
 	} else if sent != nil {
 		sent = withQuery(sent, r.URL.Query())
 	}
+	return body, sent, unreadable(err)
+}
+
+// unreadable returns the error of a request whose body cannot be read.
+func unreadable(err error) error {
 	if err != nil && fault.As(err).Code == fault.Internal {
 		err = fault.Errorf(fault.BadRequest, "the request cannot be read: %v", err)
 	}
-	return body, sent, err
+	return err
 }
 
 // withQuery returns the values of a form after those in the query of its action, as the
@@ -341,13 +364,14 @@ func withQuery(sent, query url.Values) url.Values {
 	return query
 }
 
-// readMultipart returns the values of a form. A file in it is a problem of its field.
-func readMultipart(r *http.Request) (url.Values, error) {
+// readMultipart returns the values of a form. A file in it that nobody receives is a problem of
+// its field.
+func readMultipart(r *http.Request, most int64, receivers map[string]form.Receiver) (url.Values, error) {
 	parts, err := r.MultipartReader()
 	if err != nil {
 		return nil, err
 	}
-	values, problems, err := form.ReadMultipart(parts)
+	values, problems, err := form.ReadMultipart(parts, most, receivers)
 	if err == nil && problems.Any() {
 		err = &fault.Error{Code: fault.Invalid, Message: "not valid", Problems: problems}
 	}

@@ -166,7 +166,7 @@ func (p *pageSource) resolve(name, partial string, in json.RawMessage) (cr *Curs
 	if cr.Route.Value != (partial == "") {
 		return nil, spec, errors.New(".Cursor shows records with a partial, and .LiveValue shows a value")
 	}
-	if cr.In, err = cr.Route.Inputs.Decode(nil, in, nil); err == nil {
+	if cr.In, err = cr.Route.Inputs.Decode(nil, in, nil, nil); err == nil {
 		err = p.pin()
 	}
 	if err == nil {

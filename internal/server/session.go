@@ -147,7 +147,7 @@ func (s *Session) run(ctx context.Context, rt *route.Route, path url.Values, bod
 	if !s.Allows(rt) {
 		return nil, fault.Errorf(fault.Forbidden, "you may not use %s", rt.Pattern())
 	}
-	in, err := rt.Inputs.Decode(path, body, sent) // its problems say which fields there are
+	in, err := rt.Inputs.Decode(path, body, sent, s.openFile) // its problems say which fields there are
 	if err != nil {
 		return nil, err
 	}

@@ -41,7 +41,7 @@ func (a *App) Owns(r *http.Request, c transport.Connection) bool {
 
 // ReadJSON decodes the body of a request that must be a JSON object, and not a form.
 func (a *App) ReadJSON(w http.ResponseWriter, r *http.Request, into any) error {
-	body, form, err := a.readBody(w, r, a.config.Limits.MaxBody)
+	body, form, err := a.readBody(w, r, nil, a.config.Limits.MaxBody)
 	if err != nil {
 		return err
 	}

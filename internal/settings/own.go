@@ -33,6 +33,7 @@ func variables(env string) []variable {
 		{name: "TOWER_DB_LISTEN"},
 		{name: "TOWER_DB_WAIT"},
 		{name: "TOWER_REPLICA"},
+		{name: "TOWER_FILES"},
 		{name: "TOWER_SECRET", secret: true},
 		{name: "TOWER_NODE_ADDRESS"},
 		{name: "TOWER_BACKUP"},

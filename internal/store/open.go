@@ -41,6 +41,9 @@ type Options struct {
 	// Follows is called when the shared log cannot be read any more, with the reason, and when
 	// it is read again, with nil. It must return soon. nil: nobody asks.
 	Follows func(error)
+	// Attach is called when a transaction puts a file into a field of a record, and returns the
+	// problem with it, "" for none. nil: every file is taken.
+	Attach func(tx *Tx, file record.File) (problem string, err error)
 	// Say receives the progress while the replica of a shared log is built; nil: nobody.
 	Say func(progress string)
 }

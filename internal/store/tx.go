@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -299,6 +300,9 @@ func (tx *Tx) freezeValid(m *record.Model, rec any, before, kept *record.Image, 
 // checkField checks the store's own rules for a value: an index must be able to hold
 // it, and a reference that is set must lead to a record.
 func (tx *Tx) checkField(f *record.Field, image, before *record.Image, problems *record.Problems) error {
+	if f.File != nil {
+		return tx.checkFile(f, image, before, problems)
+	}
 	if !f.Index && !f.Unique && !f.Grouped && f.Ref == "" {
 		return nil
 	}
@@ -318,6 +322,25 @@ func (tx *Tx) checkField(f *record.Field, image, before *record.Image, problems 
 		problems.Add(f.Name, "does not exist")
 	}
 	return err
+}
+
+// checkFile checks a file that the record before did not have.
+func (tx *Tx) checkFile(f *record.Field, image, before *record.Image, problems *record.Problems) error {
+	file := image.File(f)
+	if file == (record.File{}) || before != nil && before.File(f) == file {
+		return nil
+	}
+	problem := cmp.Or(f.File.TypeProblem(file.Type), f.File.SizeProblem(file.Size))
+	if problem == "" && tx.store.options.Attach != nil {
+		var err error
+		if problem, err = tx.store.options.Attach(tx, file); err != nil {
+			return fmt.Errorf("attach the file %s: %w", file.ID, err)
+		}
+	}
+	if problem != "" {
+		problems.Add(f.Name, problem)
+	}
+	return nil
 }
 
 // changes returns the net effect of the transaction.

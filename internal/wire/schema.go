@@ -35,6 +35,7 @@ type RouteSchema struct {
 //	bool, int, int64, float, string, id, time, any
 //	list, map      of the shape Of; a map's keys are strings
 //	object         with Fields
+//	file           in an input the text that an upload has answered, else what a record has of a file
 //
 // or the name of a type. int64 is an integer that a client's numbers may not represent.
 type Shape struct {

@@ -14,6 +14,8 @@ export { Store } from "./store/store";
 export type { CallOptions, CursorOptions, Pushed, State } from "./store/store";
 export type { TransportName } from "./net/transports";
 export type { Closed } from "./net/transport";
+export { upload } from "./net/upload";
+export type { UploadOptions } from "./net/upload";
 export { ulid } from "./wire/ulid";
 export type { Failure, Narrowing, Problems, Row } from "./wire/frames";
 export { Write } from "./store/write";

@@ -7,6 +7,19 @@ export type Time = string;
 /** A 64-bit integer. One that a JavaScript number cannot represent is a string of its digits. */
 export type Int64 = number | string;
 
+/** What a record has of a file. It is downloaded at url, by whoever may see the record. */
+export interface StoredFile {
+  readonly id: ID;
+  readonly name: string;
+  readonly type: string;
+  readonly size: number;
+  readonly sum: string;
+  readonly url: string;
+}
+
+/** What stands for an uploaded file in the input of an action. */
+export type Upload = string;
+
 /** The declarations of the application. Its generated types add the members. */
 export interface Models {}
 export interface Actions {}
@@ -77,8 +90,24 @@ export class TowerError extends Error {
   readonly retryAfter: number;
   /** The id by which the server's log names the request; undefined if the error says everything. */
   readonly request: string | undefined;
+  /** Messages by field name, for an input that is not valid. */
+  readonly problems: Problems;
   constructor(failure: Failure);
 }
+
+export interface UploadOptions {
+  /** Receives how many bytes of how many have been sent. */
+  onProgress?: (sent: number, total: number) => void;
+  /** Stops the upload. */
+  signal?: AbortSignal;
+}
+
+/**
+ * Uploads a file for a field of an action, `upload("POST /posts", "cover", file)`, and resolves with what stands for
+ * it in the action's input. If the connection breaks, the upload goes on where it was, for as long as it takes. Rejects
+ * with a TowerError, whose problems say what is wrong with the file, or if the signal stops it. It runs in browsers.
+ */
+export function upload(route: string, field: string, file: Blob, options?: UploadOptions): Promise<Upload>;
 
 /** The state of a store and its connection. It is immutable; each change makes a new one. */
 export interface State {

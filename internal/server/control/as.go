@@ -79,7 +79,7 @@ func (c *console) cursorRequest(req *wire.ControlRequest) (*server.CursorRequest
 		return nil, fault.Errorf(fault.BadRequest, "%s takes no offset", req.Name)
 	}
 	var err error
-	cr.In, err = cr.Route.Inputs.Decode(nil, req.In, nil)
+	cr.In, err = cr.Route.Inputs.Decode(nil, req.In, nil, nil)
 	return cr, err
 }
 

@@ -165,6 +165,47 @@ func (s *State) Select(name string, record, choices any, label string, pairs ...
 	return f.choice(options), nil
 }
 
+// File returns a field of a form for a file: a label, an <input> that takes the types that the
+// tag of the record's field accepts, and its problem. Beside it stands the name of the file that
+// the record has, or that a form that was refused has already sent, which is kept.
+//
+//	{{.File "cover" .Data.Post}}
+func (s *State) File(name string, rec any, pairs ...any) (template.HTML, error) {
+	f, err := s.newField(name, rec, pairs)
+	if err != nil {
+		return "", err
+	}
+	f.attr("type", "file")
+	current, sent := "", ""
+	if rec != nil {
+		rules, err := fileRules(rec, name)
+		if err != nil {
+			return "", err
+		}
+		f.attr("accept", cmp.Or(strings.Join(rules.Accept, ","), "*/*"))
+		f.attr("data-max", rules.Max)
+		if file := reflect.ValueOf(f.stored).Convert(reflect.TypeFor[record.File]()).Interface().(record.File); file.URL != "" {
+			current = fmt.Sprintf("\n  "+`<a href="%s">%s</a>`, template.HTMLEscapeString(file.URL), template.HTMLEscapeString(file.Name))
+			f.attr("required", false)
+		}
+	}
+	if s != nil && s.Values.Get(name) != "" {
+		sent = fmt.Sprintf("\n  "+`<input type="hidden" name="%s" value="%s">`, template.HTMLEscapeString(name), template.HTMLEscapeString(s.Values.Get(name)))
+		f.attr("required", false)
+	}
+	return f.element(`<input`+f.attributes()+`>`, template.HTML(sent+current)), nil
+}
+
+// fileRules returns the rules of a record's field, which must be a file.
+func fileRules(rec any, name string) (*record.FileRules, error) {
+	value, tag, err := fieldOf(rec, name)
+	if err != nil || !record.IsFile(reflect.TypeOf(value)) {
+		return nil, fmt.Errorf("field %s of a form: it is a %T, and no file", name, value)
+	}
+	rules, _, err := record.ParseFileRules(tag.Get("tower"))
+	return rules, err
+}
+
 // An option is a value that a select offers, and the text that it shows.
 type option struct{ value, text string }
 

@@ -34,7 +34,7 @@ func TestInputOfEmbeddedPointer(t *testing.T) {
 		{`{"B":1,"D":2}`, `{"B":1,"C":0,"D":2}`},
 		{`{"D":2}`, `{"D":2}`},
 	} {
-		in, err := inputs.Decode(nil, json.RawMessage(test.body), nil)
+		in, err := inputs.Decode(nil, json.RawMessage(test.body), nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -148,7 +148,7 @@ func TestNullAndMissing(t *testing.T) {
 // its problems.
 func decodeText(t *testing.T, inputs *Inputs, body json.RawMessage, sent url.Values) string {
 	t.Helper()
-	in, err := inputs.Decode(nil, body, sent)
+	in, err := inputs.Decode(nil, body, sent, nil)
 	var coded *fault.Error
 	if errors.As(err, &coded) && coded.Problems != nil {
 		return "problem: " + coded.Problems.String()

@@ -83,6 +83,8 @@ func (s *shapes) shape(t reflect.Type) wire.Shape {
 		shape := s.shape(t.Elem())
 		shape.Null = true
 		return shape
+	case record.IsFile(t):
+		return wire.Shape{Is: "file", Null: true}
 	case t == reflect.TypeFor[time.Time]():
 		return wire.Shape{Is: "time"}
 	case t == reflect.TypeFor[record.ID]():

@@ -15,6 +15,7 @@ type sealer struct {
 	cookies []securecookie.Codec
 	lists   []securecookie.Codec
 	commits []securecookie.Codec
+	files   []securecookie.Codec
 	tickets []securecookie.Codec // encrypted: scripts see them, and not the cookies that they are for
 }
 
@@ -26,6 +27,7 @@ func newSealer(secrets []string) (s sealer) {
 		}
 		s.cookies = append(s.cookies, codec(cookieAge, 4096))
 		s.lists = append(s.lists, codec(0, 16<<10))
+		s.files = append(s.files, codec(FileAge, 4096))
 		s.commits = append(s.commits, codec(commitAge, 512))
 		inner := sha256.Sum256([]byte("ticket\x00" + secret))
 		s.tickets = append(s.tickets, securecookie.New(key[:], inner[:]).SetSerializer(securecookie.JSONEncoder{}).MaxAge(int(ticketAge.Seconds())).MaxLength(MaxTicket))
@@ -72,4 +74,17 @@ func (s *Sessions) SealList(list List) (string, error) {
 func (s *Sessions) OpenList(text string) (list List, err error) {
 	err = securecookie.DecodeMulti("list", text, &list, s.sealer.lists...)
 	return list, err
+}
+
+// FileAge is how long a client has to use a file that it has uploaded.
+const FileAge = 24 * time.Hour
+
+// SealFile returns a text that stands for value, a file or an upload of a kind, in the hands of a user.
+func (s *Sessions) SealFile(kind string, user record.ID, value any) (string, error) {
+	return securecookie.EncodeMulti(kind+" "+string(user), value, s.sealer.files...)
+}
+
+// OpenFile decodes a text made by SealFile for the same kind and user into what into points to.
+func (s *Sessions) OpenFile(kind string, user record.ID, text string, into any) error {
+	return securecookie.DecodeMulti(kind+" "+string(user), text, into, s.sealer.files...)
 }

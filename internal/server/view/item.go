@@ -21,7 +21,7 @@ type Item struct {
 	Record any // nil in a region without one
 
 	viewer    Viewer
-	checkPath func(method, path string) error
+	checkPath func(method, path string) (takesFiles bool, err error)
 	asked     *inquiry
 }
 

@@ -185,7 +185,7 @@ func (p *Page) FormAttrs(pattern string, rec ...any) (template.HTMLAttr, error) 
 	return formAttrs(p.set.checkPath, p.Return, pattern, rec...)
 }
 
-func formAttrs(checkPath func(method, path string) error, back, pattern string, rec ...any) (template.HTMLAttr, error) {
+func formAttrs(checkPath func(method, path string) (takesFiles bool, err error), back, pattern string, rec ...any) (template.HTMLAttr, error) {
 	method, path, found := strings.Cut(pattern, " ")
 	if !found {
 		return "", fmt.Errorf("form %q: use METHOD /path", pattern)
@@ -201,7 +201,8 @@ func formAttrs(checkPath func(method, path string) error, back, pattern string, 
 	if err != nil {
 		return "", fmt.Errorf("form %w", err)
 	}
-	if err := checkPath(method, path); err != nil {
+	takesFiles, err := checkPath(method, path)
+	if err != nil {
 		return "", fmt.Errorf("form %q: %w", pattern, err)
 	}
 	more := url.Values{}
@@ -214,5 +215,9 @@ func formAttrs(checkPath func(method, path string) error, back, pattern string, 
 	if len(more) > 0 {
 		path += "?" + more.Encode()
 	}
-	return template.HTMLAttr(fmt.Sprintf(`action="%s" method="post" data-tower-form`, template.HTMLEscapeString(path))), nil
+	attrs := fmt.Sprintf(`action="%s" method="post" data-tower-form`, template.HTMLEscapeString(path))
+	if takesFiles {
+		attrs += ` enctype="multipart/form-data"`
+	}
+	return template.HTMLAttr(attrs), nil
 }

@@ -33,7 +33,7 @@ type templateSet struct {
 	pages    map[string]page
 	failures map[int]page // by status
 
-	checkPath func(method, path string) error
+	checkPath func(method, path string) (takesFiles bool, err error)
 }
 
 // Config describes an application's templates.
@@ -108,8 +108,8 @@ func (v *Templates) list() (names []string, stamp string, err error) {
 	return names, all.String(), err
 }
 
-// checkPath returns an error if no route answers a request.
-func (v *Templates) checkPath(method, path string) error {
-	_, _, err := v.router.Find(method, path)
-	return err
+// checkPath returns whether the route of a request takes files, or an error if none answers it.
+func (v *Templates) checkPath(method, path string) (takesFiles bool, err error) {
+	rt, _, err := v.router.Find(method, path)
+	return err == nil && rt.Inputs != nil && len(rt.Inputs.Files()) > 0, err
 }

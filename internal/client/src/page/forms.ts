@@ -1,6 +1,8 @@
 import { baseURI, find, findAll, findInPage, focused, getAttribute, listen, removeAttribute, setAttribute } from "./dom";
 import { UnsentList } from "./unsent";
 import { refusal } from "../net/transport";
+import { upload } from "../net/upload";
+import { TowerError } from "../wire/error";
 import type { Result } from "../wire/result";
 import type { Store } from "../store/store";
 import type { Problems } from "../wire/frames";
@@ -13,8 +15,9 @@ const { requestSubmit, reset } = HTMLFormElement.prototype;
 
 /**
  * Sends the page's forms over the connection. This applies to forms with
- * method=post to this server, except uploads and forms with a target or with
- * data-tower="off". Problems appear in the form's [data-problem] elements. If the form
+ * method=post to this server, except those with a target, with data-tower="off", or
+ * with files for which the server has not made the box. Files are uploaded first, and
+ * their boxes show how far that is. Problems appear in the form's [data-problem] elements. If the form
  * has no element for a problem, the browser submits it as usual. Without a connection,
  * a page with a [data-outbox] element stores the form and sends it later, unless the
  * form has a password field or data-tower="now".
@@ -31,7 +34,7 @@ export function liveForms(store: Store): void {
     const action = actionOf(form, submitter);
     if (!action) return;
     event.preventDefault();
-    if (busy.has(form) || refuseFiles(form)) return;
+    if (busy.has(form) || !isMultipart(form, submitter) && refuseFiles(form)) return;
 
     busy.add(form);
     const done = await send(store, unsent, form, submitter, action).finally(() => busy.delete(form));
@@ -45,10 +48,39 @@ export function liveForms(store: Store): void {
 function actionOf(form: HTMLFormElement, submitter: Submitter): URL | null {
   const read = (name: string) => submitter?.getAttribute(`form${name}`) ?? getAttribute(form, name) ?? "";
   if (read("method").toLowerCase() !== "post" || getAttribute(form, "data-tower") === "off") return null;
-  if (read("enctype").toLowerCase() === "multipart/form-data") return null;
+  if (isMultipart(form, submitter) && (!find(form, "[type=file]") || find(form, "[type=file]:not([data-max])"))) return null;
   if (!["", "_self"].includes(read("target"))) return null;
   const action = new URL(read("action") || location.href, baseURI());
   return action.origin === location.origin ? action : null;
+}
+
+function isMultipart(form: HTMLFormElement, submitter: Submitter): boolean {
+  return (submitter?.getAttribute("formenctype") ?? getAttribute(form, "enctype") ?? "").toLowerCase() === "multipart/form-data";
+}
+
+/** What stands for the files that have been uploaded. */
+const uploads = new WeakMap<File, string>();
+
+/** Uploads the files that are chosen in a form. Returns the problems of those that were refused. */
+async function uploadFiles(form: HTMLFormElement, route: string): Promise<Problems> {
+  const problems: Problems = {};
+  for (const box of findAll<HTMLInputElement>(form, "[type=file][data-max]")) {
+    const file = box.files?.[0];
+    if (!file || box.matches(":disabled") || uploads.has(file)) continue;
+    const bar = document.createElement("progress");
+    bar.max = 1;
+    bar.setAttribute("aria-label", file.name);
+    box.after(bar);
+    try {
+      uploads.set(file, await upload(route, box.name, file, { onProgress: (sent, total) => (bar.value = total ? sent / total : 1) }));
+    } catch (error) {
+      if (!(error instanceof TowerError)) throw error;
+      Object.assign(problems, Object.keys(error.problems).length ? error.problems : { [box.name]: [error.message] });
+    } finally {
+      bar.remove();
+    }
+  }
+  return problems;
 }
 
 /** Sends a form. Resolves with false if the browser has to submit it. */
@@ -56,12 +88,14 @@ async function send(store: Store, unsent: UnsentList, form: HTMLFormElement, sub
   const method = (action.searchParams.get("_method") ?? "POST").toUpperCase();
   const route = `${method} ${action.pathname}`;
   if (store.ended) return false;
-  const fields = fieldsOf(form, submitter, action);
   unsent.sent(form);
   const release = setBusy(form, submitter);
   const stop = showRefusal(store, form);
-  let result: Result | null;
+  let result: Result | null, fields: URLSearchParams;
   try {
+    const problems = await uploadFiles(form, route);
+    if (Object.keys(problems).length > 0) return showProblems(form, problems, "");
+    fields = fieldsOf(form, submitter, action);
     result = await (isSecret(form) ? store.call(route, fields) : write(store, unsent, route, fields, labelOf(form, submitter)));
   } catch {
     location.reload(); // the user changed or the connection ended; the call may have taken effect
@@ -123,7 +157,9 @@ function fieldsOf(form: HTMLFormElement, submitter: Submitter, action: URL): URL
   const fields = new URLSearchParams(action.search);
   fields.delete("_method");
   for (const [name, value] of new FormData(form, ownSubmitter(form, submitter))) {
-    fields.append(name, typeof value === "string" ? value : value.name);
+    if (typeof value === "string") fields.append(name, value);
+    else if (uploads.has(value)) fields.append(name, uploads.get(value)!);
+    else if (value.name || !isMultipart(form, submitter)) fields.append(name, value.name);
   }
   return fields;
 }

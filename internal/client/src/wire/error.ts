@@ -1,4 +1,4 @@
-import type { Failure } from "./frames";
+import type { Failure, Problems } from "./frames";
 
 /** An error with a code for programs and a message for people. */
 export class TowerError extends Error {
@@ -9,9 +9,13 @@ export class TowerError extends Error {
   /** The id by which the server's log names the request; undefined if the error says everything. */
   readonly request: string | undefined;
 
-  constructor({ code, message, retryAfter = 0, request }: Failure) {
+  /** Messages by field name, for an input that is not valid. */
+  readonly problems: Problems;
+
+  constructor({ code, message, retryAfter = 0, request, problems = {} }: Failure) {
     super(message);
     this.code = code;
+    this.problems = problems;
     this.retryAfter = retryAfter;
     this.request = request;
   }
