@@ -10,10 +10,14 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"testing"
 	"testing/fstest"
 
 	"github.com/towerkit/tower"
+	"github.com/towerkit/tower/internal/database"
+	_ "github.com/towerkit/tower/postgres"
 )
 
 // The application of TestClientsConverge has chores that are shared or private.
@@ -175,8 +179,22 @@ var choreUsers = []tower.ID{"01JDA7Q4Z3M8X2V6K9T5B1C0A0", "01JDA7Q4Z3M8X2V6K9T5B
 // so that the test can kill it.
 const serveVariable = "TOWER_TEST_SERVE"
 
-// serverProcess is the configuration of the server process.
-type serverProcess struct{ Data, Addr string }
+// A serverProcess is a server, as it is configured.
+type serverProcess struct {
+	Data   string // a file, or the address of a database that nodes share
+	Folder string // of a node's replica
+	Addr   string
+
+	process *exec.Cmd
+}
+
+// divergences returns the folder in which the server reports what it has found wrong.
+func (s *serverProcess) divergences() string {
+	if database.Is(s.Data) {
+		return filepath.Join(s.Folder, "db", "divergences")
+	}
+	return filepath.Join(filepath.Dir(s.Data), "divergences")
+}
 
 func TestMain(m *testing.M) {
 	if text := os.Getenv(serveVariable); text != "" {
@@ -194,7 +212,7 @@ func TestMain(m *testing.M) {
 }
 
 // run prints the users' cookies and serves until the process is killed.
-func (s serverProcess) run() error {
+func (s *serverProcess) run() error {
 	app, err := tower.New(choresConfig(s.Data))
 	if err != nil {
 		return err

@@ -35,7 +35,19 @@ import (
 // once or was reported as refused, and no write is left over. TOWER_TEST_SEED repeats
 // a storm. TOWER_TEST_STORM sets its length.
 func TestClientsConverge(t *testing.T) {
-	seed, length := uint64(time.Now().UnixNano())%1e9, 4*time.Second
+	seed, length := stormOf(t)
+	h := newHarness(t, seed, serverProcess{Data: filepath.Join(t.TempDir(), "chores.db"), Folder: t.TempDir(), Addr: freeAddr(t)})
+	h.startPages(2)
+	h.startNode(3)
+	h.rage(length)
+	h.calm()
+	h.compare()
+}
+
+// stormOf returns the seed and the length of a storm.
+func stormOf(t *testing.T) (seed uint64, length time.Duration) {
+	t.Helper()
+	seed, length = uint64(time.Now().UnixNano())%1e9, 4*time.Second
 	scan(t, "TOWER_TEST_SEED", &seed)
 	if text := os.Getenv("TOWER_TEST_STORM"); text != "" {
 		var err error
@@ -45,12 +57,7 @@ func TestClientsConverge(t *testing.T) {
 	}
 	t.Logf("seed %d; a storm of %s", seed, length)
 	t.Setenv("TOWER_AUDIT", "50ms")
-	h := newHarness(t, seed)
-	h.startPages(2)
-	h.startNode(3)
-	h.rage(length)
-	h.calm()
-	h.compare()
+	return seed, length
 }
 
 func scan(t *testing.T, variable string, into any) {
@@ -65,13 +72,12 @@ func scan(t *testing.T, variable string, into any) {
 // maxIdle is the longest time without progress at the end of a storm.
 const maxIdle = 2 * time.Minute
 
-// A harness runs the server, the clients and the storms between them. Clients report
-// the results of their writes to it.
+// A harness runs the server, or several that are nodes of one application, the clients and
+// the storms between them. Clients report the results of their writes to it.
 type harness struct {
 	t       *testing.T
 	random  *rand.Rand
-	server  serverProcess
-	process *exec.Cmd
+	servers []*serverProcess
 	cookies map[tower.ID]string
 	storms  []*storm
 	pages   []*botPage
@@ -98,12 +104,15 @@ type contents struct {
 	Pending []string         `json:"pending"`
 }
 
-func newHarness(t *testing.T, seed uint64) *harness {
+func newHarness(t *testing.T, seed uint64, servers ...serverProcess) *harness {
 	h := &harness{t: t, random: rand.New(rand.NewPCG(seed, 1)), changed: make(chan struct{}), phase: "storm",
 		clients: map[string]*botClient{}, made: map[string]bool{}, done: map[string]bool{}, refused: map[string]string{}}
-	h.server = serverProcess{Data: filepath.Join(t.TempDir(), "chores.db"), Addr: freeAddr(t)}
-	h.serve()
-	t.Cleanup(h.kill)
+	for i := range servers {
+		s := &servers[i]
+		h.servers = append(h.servers, s)
+		h.serve(s)
+		t.Cleanup(s.kill)
+	}
 	return h
 }
 
@@ -117,19 +126,19 @@ func freeAddr(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// serve starts the server process and waits until it serves.
-func (h *harness) serve() {
+// serve starts a server process and waits until it serves.
+func (h *harness) serve(s *serverProcess) {
 	h.t.Helper()
-	orders, err := json.Marshal(h.server)
+	orders, err := json.Marshal(s)
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	h.process = exec.Command(os.Args[0])
-	h.process.Env = append(os.Environ(), serveVariable+"="+string(orders))
-	h.process.Stderr = os.Stderr
-	out, err := h.process.StdoutPipe()
+	s.process = exec.Command(os.Args[0])
+	s.process.Env = append(os.Environ(), serveVariable+"="+string(orders), "TOWER_FOLDER="+s.Folder)
+	s.process.Stderr = os.Stderr
+	out, err := s.process.StdoutPipe()
 	if err == nil {
-		err = h.process.Start()
+		err = s.process.Start()
 	}
 	if err != nil {
 		h.t.Fatal(err)
@@ -144,15 +153,19 @@ func (h *harness) serve() {
 }
 
 // kill kills the server process.
-func (h *harness) kill() {
-	_ = h.process.Process.Kill()
-	_ = h.process.Wait()
+func (s *serverProcess) kill() {
+	_ = s.process.Process.Kill()
+	_ = s.process.Wait()
 }
 
 // storm starts a server for one client: with a page, the storm in front of the real
 // server, and the endpoint for its reports.
 func (h *harness) storm(user tower.ID, script []byte) (name, url string) {
-	s := newStorm(h.server.Addr, h.random.Uint64())
+	var addrs []string
+	for _, server := range h.servers {
+		addrs = append(addrs, server.Addr)
+	}
+	s := newStorm(addrs, h.random.Uint64())
 	mux := http.NewServeMux()
 	mux.Handle("GET /_tower/socket", s)
 	mux.Handle("/_tower/{what}", s.requests())
@@ -363,8 +376,12 @@ func (h *harness) rage(length time.Duration) {
 			}
 			h.load(p)
 		case 2:
-			h.kill()
-			h.serve()
+			server := h.servers[h.random.IntN(len(h.servers))]
+			server.kill()
+			for _, s := range h.storms {
+				s.move()
+			}
+			h.serve(server)
 		}
 	}
 }
@@ -391,7 +408,7 @@ func (h *harness) calm() {
 // ask sends a request directly to the server.
 func (h *harness) ask(user tower.ID, request wire.Request) *wire.Answer {
 	h.t.Helper()
-	socket, _, err := websocket.DefaultDialer.Dial("ws://"+h.server.Addr+"/_tower/socket", http.Header{"Cookie": {h.cookies[user]}})
+	socket, _, err := websocket.DefaultDialer.Dial("ws://"+h.servers[0].Addr+"/_tower/socket", http.Header{"Cookie": {h.cookies[user]}})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -437,8 +454,10 @@ func (h *harness) compare() {
 			}
 		}
 	}
-	if found, err := filepath.Glob(filepath.Join(filepath.Dir(h.server.Data), "divergences", "*")); err != nil || len(found) > 0 {
-		h.t.Errorf("the server found that clients hold something else than they should: %v, %v", found, err)
+	for _, s := range h.servers {
+		if found, err := filepath.Glob(filepath.Join(s.divergences(), "*")); err != nil || len(found) > 0 {
+			h.t.Errorf("a server found that clients hold something else than they should: %v, %v", found, err)
+		}
 	}
 	marks := map[string]int{}
 	for _, mark := range h.fresh(choreUsers[0], "plain.marks", "marks") {

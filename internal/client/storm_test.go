@@ -22,9 +22,10 @@ import (
 // delays messages, delivers them twice or in part, drops connections, leaves them
 // half open, and blocks them for some time. It does the same to requests.
 type storm struct {
-	addr string // of the server
+	addrs []string // of the servers
 
 	mu     sync.Mutex
+	addr   string // of the server that the client is led to
 	random *rand.Rand
 	calm   bool
 	away   bool // no connection passes
@@ -46,10 +47,24 @@ type link struct {
 
 var stormUpgrader = websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }}
 
-func newStorm(addr string, seed uint64) *storm {
-	s := &storm{addr: addr, random: rand.New(rand.NewPCG(seed, 2)), links: map[*link]bool{}}
+func newStorm(addrs []string, seed uint64) *storm {
+	s := &storm{addrs: addrs, random: rand.New(rand.NewPCG(seed, 2)), links: map[*link]bool{}}
 	s.uptime, s.end = context.WithCancel(context.Background())
+	s.move()
 	return s
+}
+
+// move leads the client to a server at random from now on, as a load balancer does.
+func (s *storm) move() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.addr = s.addrs[s.random.IntN(len(s.addrs))]
+}
+
+func (s *storm) server() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.addr
 }
 
 // ServeHTTP connects a socket or refuses it.
@@ -62,7 +77,7 @@ func (s *storm) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "upgrades are blocked here", http.StatusForbidden)
 		return
 	}
-	server, _, err := websocket.DefaultDialer.DialContext(r.Context(), "ws://"+s.addr+"/_tower/socket", http.Header{"Cookie": r.Header["Cookie"]})
+	server, _, err := websocket.DefaultDialer.DialContext(r.Context(), "ws://"+s.server()+"/_tower/socket", http.Header{"Cookie": r.Header["Cookie"]})
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadGateway)
 		return
@@ -106,7 +121,7 @@ func (s *storm) close() {
 func (s *storm) requests() http.Handler {
 	return &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(&url.URL{Scheme: "http", Host: s.addr})
+			r.SetURL(&url.URL{Scheme: "http", Host: s.server()})
 			r.Out.Host = r.In.Host
 		},
 		Transport:     s,
