@@ -139,6 +139,10 @@ type Config struct {
 	// Reactions lists what runs when records enter, change in or leave queries: see [On]. With
 	// any, the models [Reactions] and [WaitingReactions] are among the application's.
 	Reactions []Reaction
+	// Webhooks lists the requests that are sent when records enter, change in or leave queries:
+	// see [NewWebhook]. With any, the models [Deliveries] and [Jobs] are among the application's, and those
+	// of reactions.
+	Webhooks []Webhook
 	// Seed creates the records that the application begins with, or needs for development. tower
 	// db seed has the running application call it, as often as it is given: Seed should create
 	// only what does not exist. Its commits have the author "seed". Default: none.
@@ -269,6 +273,8 @@ func (c Config) readEnvironment(out *server.Config) (err error) {
 	if out.Reactions != nil {
 		out.Reactions.Run = workers > 0
 	}
+	_, err = allowed(vars)
+	add(err)
 	accessLog, err := onOrOff(vars, "TOWER_ACCESS_LOG", out.Env != "test")
 	add(err)
 	out.Quiet = c.Quiet || !accessLog

@@ -225,13 +225,21 @@ var waitingTable = &reactions.Items{Table: reactions.Table[reactions.Item]{
 
 // reactions returns the application's reactions, nil if it has none, and adds their models.
 func (c Config) reactions(out *server.Config) (*reactions.Config, error) {
-	if len(c.Reactions) == 0 {
+	webhooks, err := checkWebhooks(c.Webhooks)
+	if err != nil {
+		return nil, err
+	}
+	if len(webhooks) > 0 {
+		addOwn(out, Deliveries)
+	}
+	declared := slices.Concat(c.Reactions, webhooks)
+	if len(declared) == 0 {
 		return nil, nil
 	}
 	addOwn(out, Reactions)
 	addOwn(out, WaitingReactions)
 	all := &reactions.Config{Marks: markTable, Items: waitingTable}
-	for _, r := range c.Reactions {
+	for _, r := range declared {
 		if r.err != nil {
 			return nil, fmt.Errorf("Config.Reactions: the reaction %s: %w", r.reaction.Name, r.err)
 		}

@@ -86,6 +86,9 @@ func (c Config) work() *work {
 	if c.hasFiles() {
 		w.jobs, w.schedules = append(w.jobs, sweepFiles.Do(sweep)), append(w.schedules, everyNight)
 	}
+	if len(c.Webhooks) > 0 {
+		w.jobs = append(w.jobs, sending(c.Webhooks))
+	}
 	return w
 }
 

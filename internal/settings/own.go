@@ -51,6 +51,7 @@ func variables(env string) []variable {
 		{name: "TOWER_ACCESS_LOG", fallback: accessLog},
 		{name: "TOWER_SLOW", fallback: slow},
 		{name: "TOWER_WORKERS", fallback: workers},
+		{name: "TOWER_WEBHOOK_ALLOW"},
 		{name: "TOWER_METRICS_TOKEN", secret: true},
 		{name: "TOWER_MIGRATE", process: true},
 		{name: "TOWER_RELEASES", process: true},
