@@ -91,7 +91,7 @@ var fileTable = &files.Table{
 }
 
 // sweepFiles removes the content of files that nothing refers to.
-var sweepFiles = NewJob[None](ownPrefix+"files", Unique("sweep"))
+var sweepFiles = newJob[None](ownPrefix+"files", Unique("sweep"))
 
 var everyNight = Every("17 3 * * *", "", sweepFiles, None{}, RunOnce)
 
