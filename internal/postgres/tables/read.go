@@ -50,7 +50,7 @@ func (t *Table) read(ctx context.Context, q Querier, fn func([]store.Row) error)
 	if err != nil {
 		return err
 	}
-	beside, waiting, err := t.undo(ctx, q, beside)
+	beside, waiting, err := t.undo(ctx, q, beside, adopted)
 	if err != nil {
 		return err
 	}
@@ -86,8 +86,9 @@ func (t *Table) read(ctx context.Context, q Querier, fn func([]store.Row) error)
 			row, beside = beside[0], beside[1:]
 		} else if waiting[row.ID] {
 			continue // another program has made it
+		} else {
+			row.Version = max(row.Version, adopted[row.ID])
 		}
-		row.Version = max(row.Version, adopted[row.ID])
 		if err := hand(row); err != nil {
 			return err
 		}
@@ -134,7 +135,7 @@ func (t *Table) beside(ctx context.Context, q Querier) (exact []store.Row, adopt
 
 // undo returns the ids of the records that other programs have written and no commit has, and
 // adds to rows, in the order of their ids, those that a record had before.
-func (t *Table) undo(ctx context.Context, q Querier, rows []store.Row) ([]store.Row, map[record.ID]bool, error) {
+func (t *Table) undo(ctx context.Context, q Querier, rows []store.Row, adopted map[record.ID]uint64) ([]store.Row, map[record.ID]bool, error) {
 	inbox, err := q.Query(ctx, "SELECT DISTINCT ON (id) id, gone::text FROM tower.inbox WHERE model = $1 ORDER BY id, n", t.Name)
 	if err != nil {
 		return nil, nil, err
@@ -150,6 +151,7 @@ func (t *Table) undo(ctx context.Context, q Querier, rows []store.Row) ([]store.
 			return nil
 		}
 		row, err := t.former(id, []byte(*gone))
+		row.Version = max(row.Version, adopted[id])
 		rows = append(rows, row)
 		return err
 	}); err != nil {

@@ -201,9 +201,14 @@ func testBeforeAll(t *testing.T, s *suite, begin func(*record.Model) Program) {
 	a := s.open()
 	p := begin(a.accounts)
 	changed, deleted, made, brief := a.create("changed", "g").ID, a.create("deleted", "g").ID, record.NewID(), record.NewID()
+	foreign := record.NewID()
+	if err := p.Put(foreign, "foreign", "g"); err != nil {
+		t.Fatal(err)
+	}
+	settled(t, a)
 	seq := a.Seq()
 	a.close()
-	if err := errors.Join(p.Add(changed), p.Put(made, "made", "h"), p.Add(changed), p.Delete(deleted), p.Put(brief, "brief", "h"), p.Delete(brief)); err != nil {
+	if err := errors.Join(p.Add(changed), p.Put(made, "made", "h"), p.Add(changed), p.Delete(deleted), p.Put(brief, "brief", "h"), p.Delete(brief), p.Delete(foreign)); err != nil {
 		t.Fatal(err)
 	}
 	b := s.open()
@@ -212,7 +217,7 @@ func testBeforeAll(t *testing.T, s *suite, begin func(*record.Model) Program) {
 	want := []struct {
 		op store.Op
 		id record.ID
-	}{{store.Update, changed}, {store.Create, made}, {store.Update, changed}, {store.Delete, deleted}, {store.Create, brief}, {store.Delete, brief}}
+	}{{store.Update, changed}, {store.Create, made}, {store.Update, changed}, {store.Delete, deleted}, {store.Create, brief}, {store.Delete, brief}, {store.Delete, foreign}}
 	for _, w := range want {
 		c, err := feed.Next(t.Context())
 		if err != nil || len(c.Changes) != 1 || c.Changes[0].Op != w.op || c.Changes[0].ID != w.id {

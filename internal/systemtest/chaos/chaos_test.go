@@ -61,6 +61,7 @@ func TestChaos(t *testing.T) {
 	}
 	began := time.Now()
 	for said := 0; c.kills < kills && !t.Failed(); c.harm() {
+		c.progress()
 		if c.kills >= said+50 {
 			said = c.kills
 			t.Logf("%d kills in %v", said, time.Since(began).Round(time.Second))
@@ -118,6 +119,22 @@ type chaos struct {
 	kills  int
 	counts map[string]int // of what was done
 	sights sights
+
+	progressed uint64 // calls that had succeeded when that was looked at last
+	idle       int    // harms since, while none has
+}
+
+// progress waits, once many harms have been done and no call has succeeded since: what has
+// been harmed must come back by itself, and on a slow machine that takes longer.
+func (c *chaos) progress() {
+	if done := c.sights.done.Load(); done != c.progressed {
+		c.progressed, c.idle = done, 0
+		return
+	}
+	if c.idle++; c.idle == 5 {
+		c.idle = 0
+		process.Until(c.t, "a call succeeds", func() bool { return c.sights.done.Load() != c.progressed })
+	}
 }
 
 // A harm is one that comes with a weight.

@@ -87,6 +87,7 @@ func (c *client) finish(route string, d deed) {
 			c.states = map[string]*replica.Replica{"deeds.all": {}, "deeds.newest": {}}
 		case err == nil && answer.Error == nil:
 			c.done = append(c.done, d.Name)
+			c.sights.done.Add(1)
 			if answer.Repeated {
 				c.again++
 			}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,10 +20,12 @@ import (
 	"github.com/towerkit/tower/internal/wire/replica"
 )
 
-// Sights are what clients have held, on whatever node.
+// Sights are what clients have held, on whatever node, and how many of their calls have
+// succeeded.
 type sights struct {
-	mu  sync.Mutex
-	all map[sight][sha256.Size]byte
+	done atomic.Uint64
+	mu   sync.Mutex
+	all  map[sight][sha256.Size]byte
 }
 
 // A sight is a cursor as of a commit.
