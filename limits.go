@@ -56,7 +56,7 @@ type Limits struct {
 	// Default: 400,000.
 	MaxAllQueries int
 
-	// MaxConnections is the number of connections of one signed-in user.
+	// MaxConnections is the number of connections of one signed-in user, to all nodes.
 	//
 	// Default: 100.
 	MaxConnections int

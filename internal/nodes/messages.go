@@ -10,6 +10,7 @@ import (
 	"iter"
 	"net"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -133,7 +134,7 @@ func (g *Group) send(ctx context.Context, to Node, subject string, payload []byt
 	request.Header.Set(fromHeader, self)
 	response, err := g.client.Do(request)
 	if err != nil {
-		return fmt.Errorf("reach it: %w", err)
+		return reason(err)
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
@@ -271,4 +272,17 @@ func (in *incoming) read(w http.ResponseWriter, r *http.Request) (m message, fro
 		from = others[i]
 	}
 	return m, from, newAnswers(secret, self.ID, from.ID, sealed)
+}
+
+// reason returns why a request failed, without its address.
+func reason(err error) error {
+	var request *url.Error
+	if errors.As(err, &request) {
+		err = request.Err
+	}
+	var network *net.OpError
+	if errors.As(err, &network) {
+		err = network.Err
+	}
+	return err
 }
