@@ -369,7 +369,7 @@ func (c Config) uploads(out *server.Config, shared bool) (err error) {
 		return nil
 	}
 	if out.Archive != nil {
-		out.Uploads.Keep = out.ArchiveFor
+		out.Uploads.Keep, out.Uploads.Copies = out.ArchiveFor, out.Archive
 	}
 	address := out.Environ.Get("TOWER_FILES")
 	if address == "" {

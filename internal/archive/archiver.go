@@ -336,10 +336,7 @@ func (a *Archiver) Renew(ctx context.Context) (removed int, err error) {
 	if err != nil {
 		return removed, fmt.Errorf("remove what %s has of earlier states: %w", a.place, err)
 	}
-	if swept, ok := a.place.(folder); ok {
-		err = swept.sweep()
-	}
-	return removed, err
+	return removed, SweepPartial(a.place, a.options.Now().Add(time.Hour))
 }
 
 // old returns the names of the application's files in the archive, without the newest backup.

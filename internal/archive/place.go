@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // A Place keeps files by name. A name consists of parts separated by slashes. A Place
@@ -124,11 +125,24 @@ func (f folder) Delete(_ context.Context, name string) error {
 	return nil
 }
 
-// sweep removes files that were not written to their end, because a process died.
-func (f folder) sweep() error {
+// SweepPartial removes files from a place that is a folder, which were not written to their end, because a
+// process died, and were written to before a time.
+func SweepPartial(place Place, before time.Time) error {
+	f, ok := place.(folder)
+	if !ok {
+		return nil
+	}
 	err := filepath.WalkDir(string(f), func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && entry.Type().IsRegular() && strings.HasPrefix(entry.Name(), partial) {
+		if err != nil || !entry.Type().IsRegular() || !strings.HasPrefix(entry.Name(), partial) {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil && info.ModTime().Before(before) {
 			err = os.Remove(path)
+			_ = os.Remove(filepath.Dir(path)) // if it is empty now
+		}
+		if errors.Is(err, fs.ErrNotExist) { // it has been written to its end
+			err = nil
 		}
 		return err
 	})

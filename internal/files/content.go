@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-
-	"github.com/towerkit/tower/internal/archive"
 )
 
 // A content reads the chunks of a file, one after another. It opens a chunk when it is read.
 type content struct {
 	ctx   context.Context
-	place archive.Place
+	files *Files
 	names []string
 	size  int64
 
@@ -51,7 +49,7 @@ func (c *content) Read(p []byte) (int, error) {
 	if errors.Is(err, io.EOF) {
 		err = nil
 		if n == 0 {
-			err = fmt.Errorf("%s of %s: %w", c.names[c.at/Chunk], c.place, io.ErrUnexpectedEOF)
+			err = fmt.Errorf("%s of %s: %w", c.names[c.at/Chunk], c.files.place, io.ErrUnexpectedEOF)
 		}
 	}
 	return n, err
@@ -66,9 +64,9 @@ func (c *content) turn() error {
 	if chunk >= int64(len(c.names)) {
 		return io.ErrUnexpectedEOF
 	}
-	opened, err := c.place.Get(c.ctx, c.names[chunk])
+	opened, err := c.files.get(c.ctx, c.names[chunk])
 	if err != nil {
-		return fmt.Errorf("read %s of %s: %w", c.names[chunk], c.place, err)
+		return fmt.Errorf("read %s of %s: %w", c.names[chunk], c.files.place, err)
 	}
 	c.open, c.next = opened, c.at
 	if seeker, ok := opened.(io.Seeker); ok {

@@ -18,13 +18,14 @@ import (
 
 // Files are the files of an application. It is safe for concurrent use.
 type Files struct {
-	store *store.Store
-	table *Table
-	place archive.Place
-	temp  string // folder of temporary files; "": the system's
-	keep  time.Duration
-	node  string // names this process in the names of chunks
-	log   *slog.Logger
+	store  *store.Store
+	table  *Table
+	place  archive.Place
+	temp   string // folder of temporary files; "": the system's
+	keep   time.Duration
+	copies archive.Place // the archive; nil: none
+	node   string        // names this process in the names of chunks
+	log    *slog.Logger
 
 	mu   sync.Mutex
 	busy map[record.ID]chan struct{} // files that receive a chunk
@@ -32,15 +33,16 @@ type Files struct {
 
 // Config says where files are kept.
 type Config struct {
-	Table *Table
-	Place archive.Place
-	Local bool          // the place is a folder of this machine that nobody has chosen, and other nodes do not have
-	Keep  time.Duration // how long a file stays after nothing refers to it any more
+	Table  *Table
+	Place  archive.Place
+	Local  bool          // the place is a folder of this machine that nobody has chosen, and other nodes do not have
+	Copies archive.Place // where each file is copied to; nil: nowhere
+	Keep   time.Duration // how long a file stays after nothing refers to it any more
 }
 
 // New returns the files of an application, before its store is open: see [Files.Open].
 func New(config Config, log *slog.Logger) *Files {
-	return &Files{table: config.Table, place: config.Place, keep: config.Keep, log: log, node: strings.ToLower(rand.Text()[:10]), busy: map[record.ID]chan struct{}{}}
+	return &Files{table: config.Table, place: config.Place, keep: config.Keep, copies: config.Copies, log: log, node: strings.ToLower(rand.Text()[:10]), busy: map[record.ID]chan struct{}{}}
 }
 
 // Use sets the store, before anything else is called but Attach.
@@ -129,10 +131,8 @@ func (f *Files) Drop(ctx context.Context, id record.ID) error {
 // remove removes the content of a file that is gone, and then its record.
 func (f *Files) remove(ctx context.Context, e *Entry) error {
 	names := append(e.chunks(), chunkName(e.ID, len(e.chunks()), f.node))
-	for _, name := range names {
-		if err := f.place.Delete(ctx, name); err != nil {
-			return err
-		}
+	if err := f.delete(ctx, names...); err != nil {
+		return err
 	}
 	_, err := f.store.Update(ctx, author, func(tx *store.Tx) error { return tx.Delete(f.table.Model, e.ID) })
 	if errors.Is(err, store.ErrNotFound) {
@@ -151,7 +151,7 @@ func (f *Files) Open(ctx context.Context, id record.ID) (io.ReadSeekCloser, Entr
 	if err != nil {
 		return nil, e, err
 	}
-	return &content{ctx: ctx, place: f.place, names: e.chunks(), size: e.Size}, e, nil
+	return &content{ctx: ctx, files: f, names: e.chunks(), size: e.Size}, e, nil
 }
 
 // Place returns the name of the place.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"github.com/towerkit/tower/internal/archive"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
@@ -53,6 +54,9 @@ func (f *Files) Sweep(ctx context.Context) (done Sweeping, err error) {
 	if err != nil {
 		return done, fmt.Errorf("sweep files: %w", err)
 	}
+	if err := archive.SweepPartial(f.place, f.store.Now().Add(-Grace)); err != nil {
+		return done, fmt.Errorf("sweep files: %w", err)
+	}
 	for i := range entries {
 		e := &entries[i]
 		if err := f.sweepOne(ctx, e, used[e.ID], chunks[e.ID], &done); err != nil {
@@ -64,7 +68,7 @@ func (f *Files) Sweep(ctx context.Context) (done Sweeping, err error) {
 		if !f.old(id) {
 			continue
 		}
-		if err := f.delete(ctx, names); err != nil {
+		if err := f.delete(ctx, names...); err != nil {
 			return done, fmt.Errorf("sweep files: %w", err)
 		}
 		done.Orphans += len(names)
@@ -109,7 +113,7 @@ func (f *Files) sweepOne(ctx context.Context, e *Entry, used bool, names []strin
 	switch to {
 	case Gone:
 		done.Removed++
-		return errors.Join(f.delete(ctx, names), f.remove(ctx, e))
+		return errors.Join(f.delete(ctx, names...), f.remove(ctx, e))
 	case Unused:
 		done.Marked++
 	default:
@@ -129,7 +133,7 @@ func (f *Files) sweepOne(ctx context.Context, e *Entry, used bool, names []strin
 		}
 	}
 	done.Orphans += len(stray)
-	return f.delete(ctx, stray)
+	return f.delete(ctx, stray...)
 }
 
 var errMoved = errors.New("the file has changed")
@@ -138,15 +142,6 @@ var errMoved = errors.New("the file has changed")
 func (f *Files) old(id record.ID) bool {
 	made, err := ulid.ParseStrict(string(id))
 	return err == nil && f.store.Now().Sub(ulid.Time(made.Time())) > Grace
-}
-
-func (f *Files) delete(ctx context.Context, names []string) error {
-	for _, name := range names {
-		if err := f.place.Delete(ctx, name); err != nil {
-			return fmt.Errorf("delete %s of %s: %w", name, f.place, err)
-		}
-	}
-	return nil
 }
 
 // page is how many records are read at once.

@@ -367,6 +367,9 @@ func (a *App) open(ctx context.Context, to listener) (err error) {
 			return errors.Join(err, a.Close())
 		}
 	}
+	if a.files != nil && a.config.Archive != nil {
+		a.running.Go(func() { a.files.Copy(a.ctx) })
+	}
 	if a.config.Audit > 0 {
 		a.auditor = audit.New(audit.Options{Every: a.config.Audit, Folder: filepath.Join(filepath.Dir(a.config.Data), "divergences"), Build: a.config.Build, Store: a.store, Log: a.log})
 		a.running.Go(func() { a.auditor.Run(a.ctx) })

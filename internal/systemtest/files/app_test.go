@@ -14,6 +14,7 @@ import (
 	"testing/fstest"
 
 	"github.com/towerkit/tower"
+	"github.com/towerkit/tower/s3"
 	"github.com/towerkit/tower/towertest"
 )
 
@@ -29,6 +30,7 @@ type Photo struct {
 	Image tower.File `json:"image" tower:"max=1MB,accept=image/png image/jpeg"`
 	Any   tower.File `json:"any" tower:"max=20MB"`
 	Own   tower.File `json:"own" tower:"private"`
+	Big   tower.File `json:"big" tower:"max=8GB"`
 }
 
 var (
@@ -45,13 +47,14 @@ type NewPhoto struct {
 	Image tower.File `json:"image" tower:"max=1MB,accept=image/png image/jpeg"`
 	Any   tower.File `json:"any" tower:"max=20MB"`
 	Own   tower.File `json:"own"`
+	Big   tower.File `json:"big" tower:"max=8GB"`
 	Title string     `json:"title" validate:"max=5"`
 }
 
 func (c *Photos) Match(p *Photo) bool { return p.Open || p.Owner == c.UserID() && p.Owner != "" }
 
 func (c *Photos) Create(ctx context.Context, in NewPhoto) (*Photo, error) {
-	p := &Photo{Owner: c.UserID(), Open: in.Open, Image: in.Image, Any: in.Any, Own: in.Own}
+	p := &Photo{Owner: c.UserID(), Open: in.Open, Image: in.Image, Any: in.Any, Own: in.Own, Big: in.Big}
 	return p, photos.Create(ctx, c, p)
 }
 
@@ -73,19 +76,21 @@ func (c *Photos) Delete(ctx context.Context, in one) (*tower.None, error) {
 	return nil, tower.DeleteVisible(ctx, c, photos, in.ID)
 }
 
+func (c *Photos) Show(ctx context.Context, in one) (*Photo, error) {
+	return tower.Visible(ctx, c, photos, in.ID)
+}
+
 func (c *Photos) New(context.Context, struct{}) (*Photo, error) { return &Photo{}, nil }
 
-func config() tower.Config {
+func config(views fstest.MapFS) tower.Config {
 	r := tower.NewRouter(func(_ context.Context, c *tower.Connection) (*session, error) { return &session{c}, nil })
 	m := tower.Mount(r, "photos", func(s *session) *Photos { return &Photos{s} })
 	tower.Page(m, "GET /photos/new", (*Photos).New)
-	tower.Action(m, "POST /photos", (*Photos).Create, tower.FormPage("GET /photos/new"))
+	tower.Page(m, "GET /photos/{id}", (*Photos).Show)
+	tower.Action(m, "POST /photos", (*Photos).Create, tower.FormPage("GET /photos/new"), tower.RedirectTo("/photos/{id}"))
 	tower.Action(m, "PATCH /photos/{id}", (*Photos).Update)
 	tower.Action(m, "DELETE /photos/{id}", (*Photos).Delete)
-	return tower.Config{Name: "photos", Models: []tower.AnyModel{users, photos}, Routes: r, Files: fstest.MapFS{
-		"views/layout.html":     {Data: []byte(`<!doctype html><title>x</title>{{template "main" .}}`)},
-		"views/photos/new.html": {Data: []byte(`{{define "main"}}<form {{.Form "POST /photos"}}>{{.File "image" .Data}}{{.Problem "title"}}</form>{{end}}`)},
-	}}
+	return tower.Config{Name: "photos", Models: []tower.AnyModel{users, photos}, Routes: r, Files: views, OpenPlace: s3.Open}
 }
 
 // png is the smallest image that browsers show.
@@ -104,8 +109,19 @@ type world struct {
 	ada, bob tower.ID
 }
 
-func open(t *testing.T) *world {
-	w := &world{App: towertest.Open(t, config()), t: t}
+func open(t *testing.T) *world { return openWith(t, page("")) }
+
+// page returns the views of the application, with a head.
+func page(head string) fstest.MapFS {
+	return fstest.MapFS{
+		"views/layout.html":      {Data: []byte(`<!doctype html><title>x</title>` + head + `{{template "main" .}}`)},
+		"views/photos/new.html":  {Data: []byte(`{{define "main"}}<form {{.Form "POST /photos"}}>{{.File "image" .Data}}{{.Problem "title"}}{{.Problem ""}}<input type="hidden" name="open" value="true"><button>Save</button></form>{{end}}`)},
+		"views/photos/show.html": {Data: []byte(`{{define "main"}}<img src="{{.Data.Image.URL}}">{{end}}`)},
+	}
+}
+
+func openWith(t *testing.T, views fstest.MapFS) *world {
+	w := &world{App: towertest.Open(t, config(views)), t: t}
 	w.ada, w.bob = w.user("Ada"), w.user("Bob")
 	return w
 }
