@@ -3,6 +3,7 @@ package tower
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -47,8 +48,9 @@ import (
 //	TOWER_TRUSTED_PROXIES  addresses of proxies that are believed; default: none
 //	TOWER_ACCESS_LOG  on or off: a line for each request; default on, in test off
 //	TOWER_SLOW        what takes longer is logged: 200ms, or off; default 200ms, in test off
-//	TOWER_WORKERS     how many jobs run at once in this process; 0: none, and no reactions;
-//	                  default 10, in test 0
+//	TOWER_WORKERS     how many jobs run at once in this process; 0 or off: none, and no
+//	                  reactions; default 10, in test 0
+//	TOWER_WORK        on: run jobs, in place of serving; default: none
 //	TOWER_METRICS_TOKEN  with which metrics, and the reasons of the health, are read;
 //	                  default: nobody reads them
 //	TOWER_MIGRATE     status, plan, run, accept, rehearse or examine: do what tower db or tower doctor asks for in
@@ -96,6 +98,9 @@ func run(ctx context.Context, config Config) error {
 	}
 	if os.Getenv("TOWER_RELEASES") == "on" {
 		return app.supervise(ctx)
+	}
+	if os.Getenv("TOWER_WORK") == "on" {
+		return app.Work(ctx)
 	}
 	return app.Run(ctx)
 }
@@ -186,6 +191,25 @@ func (a *App) Run(ctx context.Context) error {
 		listen.Console = control.Open
 	}
 	return a.app.Run(ctx, listen)
+}
+
+// Work runs the application's jobs until ctx ends, and serves no requests. It is for a process
+// beside those that serve, which share a database with it: a file belongs to one process.
+// It returns the error that ended the application, as [App.Run] does.
+func (a *App) Work(ctx context.Context) error {
+	config := a.app.Config()
+	switch {
+	case config.Jobs == nil:
+		return errors.New("the application has no jobs: Config.Jobs lists none")
+	case config.Jobs.Workers == 0:
+		return errors.New("TOWER_WORKERS is 0 or off, and so this process would run no jobs")
+	case config.OpenLog == nil:
+		return errors.New("the data are in a file, which one process has to itself, and that runs the jobs; processes of their own need a database that they share: set TOWER_DB=postgres://user:password@host/database")
+	}
+	if !config.Console && !config.ForNodes {
+		return a.app.Work(ctx, nil)
+	}
+	return a.app.Work(ctx, control.OpenForNodes) // the process that serves may have its socket here
 }
 
 // Go runs work in a goroutine of its own, with a context that ends when the application
@@ -282,3 +306,17 @@ func (a *App) EndSessions(user ID) error { return a.app.EndSessions(user) }
 // Cookie starts a session of the user id, and returns the cookie that makes a client that
 // user, for tests and for programs that act as a user. The application must be open.
 func (a *App) Cookie(id ID) (*http.Cookie, error) { return a.app.Cookie(id) }
+
+// serveJobs runs the application's jobs until a signal ends it.
+func serveJobs(config Config) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	app, err := New(config)
+	if err != nil {
+		return err
+	}
+	if config.Log == nil {
+		slog.SetDefault(app.Log())
+	}
+	return app.Work(ctx)
+}

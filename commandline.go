@@ -58,6 +58,7 @@ func (c Config) program() (program.Application, error) {
 	return program.Application{
 		Name: c.name(), Version: version, Commit: commit, Folder: folder, Env: c.Env, Store: c.Data, OpenPlace: openPlace,
 		Serve: func() error { return serve(c) },
+		Work:  func() error { return serveJobs(c) },
 		Check: func(env string) error { _, err := New(c.in(env)); return err },
 		Start: func(ctx context.Context, env string) (io.Closer, error) { return c.in(env).attend(ctx) },
 	}, nil

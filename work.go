@@ -148,10 +148,12 @@ func workersFrom(text, env string) (int, error) {
 		return 0, nil
 	case text == "":
 		return jobs.DefaultWorkers, nil
+	case text == "off":
+		return 0, nil
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 || n > jobs.MostWorkers {
-		return 0, fmt.Errorf("TOWER_WORKERS is %q; it is a number from 0 to %d", text, jobs.MostWorkers)
+		return 0, fmt.Errorf("TOWER_WORKERS is %q; it is off, or a number from 0 to %d", text, jobs.MostWorkers)
 	}
 	return n, nil
 }

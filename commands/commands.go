@@ -6,6 +6,8 @@
 // The program serves without arguments, as before, and [tower.Main] knows:
 //
 //	serve      serve the application
+//	work       run its jobs in a process of their own
+//	jobs       list and change its jobs
 //	console    inspect and change it while it runs
 //	routes     list what clients may call and open
 //	query      print the records of a cursor, or watch them change
@@ -56,7 +58,7 @@ func newRoot(app program.Application) *cobra.Command {
 	}
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	find := commands.Find(func() (*commands.Application, error) { return describe(app, name), nil })
-	root.AddCommand(newServe(app), find.Console(), find.Routes(), find.Profile(), find.Query(), db.New(find), newDoctor(app, find), newVersion(app))
+	root.AddCommand(newServe(app), newWork(app), find.Console(), find.Routes(), find.Profile(), find.Query(), find.Jobs(), db.New(find), newDoctor(app, find), newVersion(app))
 	return root
 }
 
@@ -78,6 +80,14 @@ func describe(app program.Application, root string) *commands.Application {
 			}
 			return db.RunTask(exec.CommandContext(ctx, self), task, env, progress)
 		},
+	}
+}
+
+func newWork(app program.Application) *cobra.Command {
+	return &cobra.Command{
+		Use: "work", Short: "Run the application's jobs in a process of their own", Long: commands.WorkLong,
+		Args: cli.NoArguments,
+		RunE: func(*cobra.Command, []string) error { return app.Work() },
 	}
 }
 

@@ -24,9 +24,10 @@ type Config struct {
 	Handlers  map[string]Handler // by the names of jobs
 	Calendar  *Calendar          // nil: there are no schedules
 	Schedules []Schedule
-	Workers   int            // most jobs that run at once; 0: none
-	Queues    map[string]int // most jobs of a queue that run at once
-	Grace     time.Duration  // that running jobs have when the engine stops, before their contexts end
+	Workers   int                                            // most jobs that run at once; 0: none
+	Queues    map[string]int                                 // most jobs of a queue that run at once
+	Ended     func(name, outcome string, took time.Duration) // is called after each try: see Outcomes; nil: nothing is
+	Grace     time.Duration                                  // that running jobs have when the engine stops, before their contexts end
 	Log       *slog.Logger
 }
 
@@ -48,6 +49,7 @@ type Engine struct {
 	store  *store.Store
 	worker string        // names the process
 	wake   chan struct{} // holds a value when there may be something to take
+	tally  *tally
 	cancel context.CancelFunc
 	loop   sync.WaitGroup
 
@@ -59,19 +61,22 @@ type Engine struct {
 
 // New returns an engine for the jobs in a store, which nobody runs yet.
 func New(s *store.Store, c Config) *Engine {
-	return &Engine{Config: c, table: c.Table, store: s, worker: string(record.NewID()), wake: make(chan struct{}, 1),
+	return &Engine{Config: c, table: c.Table, store: s, worker: string(record.NewID()), wake: make(chan struct{}, 1), tally: newTally(),
 		running: map[record.ID]*Run{}, byQueue: map[string]int{}}
 }
 
-// Start makes the schedules those of this build, takes jobs and runs them, until Close. Without
-// workers it takes none.
+// Start makes the schedules those of this build, counts jobs, takes those that are due and runs
+// them, until Close. Without workers it takes none.
 func (e *Engine) Start(ctx context.Context) error {
-	if err := e.adopt(ctx); err != nil || e.Workers == 0 {
+	if err := e.adopt(ctx); err != nil {
 		return err
 	}
 	running, cancel := context.WithCancel(context.Background())
 	e.cancel = cancel
-	e.loop.Go(func() { e.run(running) })
+	e.loop.Go(func() { e.count(running) })
+	if e.Workers > 0 {
+		e.loop.Go(func() { e.run(running) })
+	}
 	return nil
 }
 
@@ -263,16 +268,22 @@ func (e *Engine) start(ctx context.Context, run *Run) {
 
 // do runs a job's handler, and commits what has come of it.
 func (e *Engine) do(ctx context.Context, run *Run) {
+	began := time.Now()
 	err := fault.Recover("the job "+run.Job.Name, func() error {
 		return e.Handlers[run.Job.Name](context.WithValue(ctx, runKey{}, run), run.Job.Args)
 	})
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, ErrLost):
-		return
+		err = ErrLost
 	case errors.Is(cause, errStopping) && err != nil:
 		err = errStopping
 	}
-	e.finish(run, err)
+	if e.Ended != nil {
+		e.Ended(run.Job.Name, outcome(run, err), time.Since(began))
+	}
+	if !errors.Is(err, ErrLost) {
+		e.finish(run, err)
+	}
 }
 
 // stop waits for the tries that run, and ends the contexts of those that take too long.

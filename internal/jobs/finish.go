@@ -42,6 +42,24 @@ func (e *Engine) finish(run *Run, failed error) {
 	}
 }
 
+// Outcomes are what a try may have been: done, failed and to be tried again, dead after its
+// last try, given back as the application closes, or lost.
+var Outcomes = []string{Done, "failed", Dead, "returned", "lost"}
+
+func outcome(run *Run, failed error) string {
+	switch {
+	case failed == nil:
+		return Done
+	case errors.Is(failed, ErrLost):
+		return "lost"
+	case errors.Is(failed, errStopping):
+		return "returned"
+	case run.Job.Attempt >= run.Job.MaxAttempts:
+		return Dead
+	}
+	return "failed"
+}
+
 // settle sets what a job is after a try.
 func (e *Engine) settle(job *Job, failed error, now time.Time) {
 	switch {

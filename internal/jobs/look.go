@@ -53,19 +53,13 @@ func (e *Engine) look(ctx context.Context, free int, room map[string]int) (f fou
 		if free <= 0 {
 			return s.err
 		}
-		for at := "w/"; ; {
-			head, ok := s.at(at, "w0")
-			if !ok {
-				break
-			}
-			lane := head.Slot[:strings.LastIndexByte(head.Slot, '/')+1]
-			at = lane + ":" // after every time
+		s.heads(func(lane string, head Job) {
 			most := free
 			if bound, bounded := room[head.Queue]; bounded {
 				most = min(free, bound)
 			}
 			if most <= 0 {
-				continue
+				return
 			}
 			known := 0
 			s.each(lane, lane+stamp(s.now)+"0", func(job Job) bool {
@@ -83,7 +77,7 @@ func (e *Engine) look(ctx context.Context, free int, room map[string]int) (f fou
 			if _, bounded := room[head.Queue]; bounded {
 				room[head.Queue] -= known
 			}
-		}
+		})
 		return s.err
 	})
 	slices.SortStableFunc(f.due, func(a, b Job) int {
@@ -136,6 +130,20 @@ func (s *scanner) at(from, to string) (first Job, ok bool) {
 		return false
 	})
 	return first, ok
+}
+
+// heads calls fn with each queue and priority in which a job waits: the beginning of its slots,
+// and the job that is first due.
+func (s *scanner) heads(fn func(lane string, head Job)) {
+	for at := "w/"; ; {
+		head, ok := s.at(at, "w0")
+		if !ok {
+			return
+		}
+		lane := head.Slot[:strings.LastIndexByte(head.Slot, '/')+1]
+		fn(lane, head)
+		at = lane + ":" // after every time
+	}
 }
 
 // until returns up to most jobs whose slots begin with prefix and have a time up to one.

@@ -22,6 +22,8 @@ type Application struct {
 	OpenPlace func(address string) (archive.Place, error)
 	// Serve serves the application until a signal ends it.
 	Serve func() error
+	// Work runs the jobs of the application until a signal ends it, and serves no requests.
+	Work func() error
 	// Check returns what is wrong with the application in an environment.
 	Check func(env string) error
 	// Start opens the application in an environment, and its control socket, but serves no

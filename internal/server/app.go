@@ -350,7 +350,7 @@ func (a *App) open(ctx context.Context, to listener) (err error) {
 	}
 	if a.config.Jobs != nil {
 		config := *a.config.Jobs
-		config.Log = a.log
+		config.Log, config.Ended = a.log, a.meter.Job
 		if a.config.Env == "production" {
 			config.Grace = jobsGrace
 		}

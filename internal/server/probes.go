@@ -198,6 +198,7 @@ func (a *App) measure() *metrics.State {
 	if report.Log != nil {
 		s.Shares, s.LogLag, s.LogReached = true, a.store.Lag(), report.Log.Reached
 	}
+	s.Queues = a.measureJobs()
 	audits := a.Audits()
 	s.Audited, s.Unaudited, s.Divergences = audits.Equal+audits.Divergences, audits.Skipped(), audits.Divergences
 	if archived, is := a.Archived(); is {
@@ -218,6 +219,21 @@ func (a *App) measureNodes(s *metrics.State) {
 		newest = max(newest, n.Commit)
 	}
 	s.Nodes, s.Node, s.NodeBehind = len(others)+1, a.nodes.Self().Number, newest-s.Seq
+}
+
+// measureJobs returns how many jobs each queue has.
+func (a *App) measureJobs() (all []metrics.Queue) {
+	if a.jobs == nil {
+		return nil
+	}
+	queues, err := a.jobs.Counted(a.ctx)
+	if err != nil {
+		return nil
+	}
+	for _, q := range queues {
+		all = append(all, metrics.Queue{Name: q.Name, Waiting: q.Waiting, Running: q.Running, Dead: q.Dead, Late: q.Late})
+	}
+	return all
 }
 
 func zeros(names []string) map[string]int {

@@ -153,16 +153,39 @@ func (a *App) serveUntil(ctx context.Context, web *front.Front, console func(*Ap
 		go serve()
 	}
 	serving()
+	err = a.await(ctx, failed)
+	return errors.Join(err, a.shutdown(web), a.Close())
+}
+
+// Work opens the application and its consoles, runs its jobs until ctx ends or a worker fails, and
+// serves no requests.
+func (a *App) Work(ctx context.Context, console func(*App) (io.Closer, error)) error {
+	if err := a.open(ctx, a.logging()); err != nil {
+		return err
+	}
+	if console != nil {
+		if err := a.ServeConsoles(console); err != nil {
+			return errors.Join(err, a.Close())
+		}
+	}
+	a.log.Info("running jobs", "workers", a.config.Jobs.Workers)
+	err := a.await(ctx, nil)
+	return errors.Join(err, a.Close())
+}
+
+// await returns when ctx ends, or with the reason for which the application has to end.
+func (a *App) await(ctx context.Context, failed <-chan error) error {
 	select {
 	case <-ctx.Done():
 	case <-a.store.Failed():
-		err = a.store.Err()
+		return a.store.Err()
 	case <-a.store.Outdated():
-		err = errOutdated
+		return errOutdated
 	case <-a.workers.Failed(): // Close returns why
-	case err = <-failed:
+	case err := <-failed:
+		return err
 	}
-	return errors.Join(err, a.shutdown(web), a.Close())
+	return nil
 }
 
 // shutdown lets running requests finish within drain. It does not wait for sockets.

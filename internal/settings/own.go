@@ -52,6 +52,7 @@ func variables(env string) []variable {
 		{name: "TOWER_SLOW", fallback: slow},
 		{name: "TOWER_WORKERS", fallback: workers},
 		{name: "TOWER_WEBHOOK_ALLOW"},
+		{name: "TOWER_WORK", process: true},
 		{name: "TOWER_METRICS_TOKEN", secret: true},
 		{name: "TOWER_MIGRATE", process: true},
 		{name: "TOWER_RELEASES", process: true},

@@ -2,6 +2,7 @@ package systemtest
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -14,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/VictoriaMetrics/metricsql"
 	"go.yaml.in/yaml/v4"
@@ -50,12 +52,22 @@ func scrape(t *testing.T, h http.Handler) map[string]float64 {
 	return all
 }
 
+var tidy = tower.NewJob[struct{}]("tidy")
+
 // measured returns an application with metrics after some traffic.
 func measured(t *testing.T) *towertest.App {
 	t.Helper()
 	t.Setenv("TOWER_METRICS_TOKEN", metricsToken)
 	t.Setenv("TOWER_BACKUP", t.TempDir())
-	app := towertest.Open(t, sample())
+	config := sample()
+	config.Jobs = []tower.Work{tidy.Do(func(context.Context, *tower.App, struct{}) error { return nil })}
+	app := towertest.Open(t, config)
+	for _, delay := range []time.Duration{0, time.Hour} {
+		if _, err := tidy.Enqueue(t.Context(), app, struct{}{}, tower.Delay(delay)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	app.Jobs().Run(t)
 	user := &User{Name: "Ada", Editor: true}
 	if err := Users.Create(t.Context(), app, user); err != nil {
 		t.Fatal(err)
@@ -88,6 +100,8 @@ func TestMetricsCount(t *testing.T) {
 		`tower_resyncs_total{reason="slow"}`:    0,
 		`tower_action_duration_seconds_count{action="POST /posts",status="2xx"}`: 1,
 		`tower_request_duration_seconds_count{route="none",status="4xx"}`:        50,
+		`tower_job_duration_seconds_count{job="tidy",outcome="done"}`:            1,
+		`tower_jobs_late_seconds{queue="default"}`:                               0,
 		`tower_archive_failing`: 0,
 	} {
 		if value, found := got[name]; !found || value != want {

@@ -36,6 +36,10 @@ const (
 	DoClose       = "close"       // Stream → null
 	DoConnections = "connections" // → []ConnectionInfo, of all nodes
 	DoCursors     = "cursors"     // → []CursorInfo, of all nodes
+	DoJobs        = "jobs"        // Name, of a queue, a state or a job, or nothing; Limit → JobsInfo
+	DoJob         = "job"         // Key → JobInfo
+	DoChangeJob   = "changeJob"   // Key; Name: retry, cancel or drop → null
+	DoRunJob      = "runJob"      // Name, of a job that has a schedule, which is enqueued now → its id
 	DoNodes       = "nodes"       // → []NodeInfo; none if the application is alone
 	DoRoutes      = "routes"      // → []Route
 	DoAllowed     = "allowed"     // As → []Route that this user may use
@@ -334,6 +338,56 @@ type SessionInfo struct {
 	Remote      string    `json:"remote"`
 	Since       time.Time `json:"since"`       // its user signed in
 	Connections []uint64  `json:"connections"` // in the order that they joined
+}
+
+// JobsInfo describes the jobs of the application.
+type JobsInfo struct {
+	Workers   int            `json:"workers"` // jobs that run at once in this process; 0: none
+	Queues    []QueueInfo    `json:"queues"`
+	Schedules []ScheduleInfo `json:"schedules"`
+	Jobs      []JobInfo      `json:"jobs"` // those that run, wait, are dead, and have ended, in this order
+}
+
+// QueueInfo describes a queue of jobs.
+type QueueInfo struct {
+	Name    string `json:"name"`
+	Most    int    `json:"most,omitempty"` // that run at once in a process; 0: as many as there are workers
+	Waiting int    `json:"waiting"`
+	Running int    `json:"running"`
+	Dead    int    `json:"dead"`
+	Ended   int    `json:"ended"`  // done or cancelled, and kept for a while
+	LateMs  int64  `json:"lateMs"` // for how long the job has been due that waits longest
+}
+
+// ScheduleInfo describes a schedule.
+type ScheduleInfo struct {
+	Job  string     `json:"job"`
+	Cron string     `json:"cron"`
+	Zone string     `json:"zone"`
+	Next time.Time  `json:"next"`
+	Last *time.Time `json:"last"`
+}
+
+// JobInfo describes a job. Args and Why are for one that is asked for by itself.
+type JobInfo struct {
+	ID          string          `json:"id"`
+	Job         string          `json:"job"`
+	Queue       string          `json:"queue"`
+	State       string          `json:"state"` // waiting, running, done, dead or cancelled
+	Priority    int             `json:"priority"`
+	Attempt     int             `json:"attempt"`
+	MaxAttempts int             `json:"maxAttempts"`
+	Due         time.Time       `json:"due"`
+	Started     *time.Time      `json:"started"`
+	Finished    *time.Time      `json:"finished"`
+	Done        int64           `json:"done"`
+	Total       int64           `json:"total"`
+	Note        string          `json:"note,omitempty"`
+	Error       string          `json:"error,omitempty"` // of the last try that failed
+	Steps       []string        `json:"steps,omitempty"`
+	Result      json.RawMessage `json:"result,omitempty"`
+	Args        json.RawMessage `json:"args,omitempty"`
+	Why         string          `json:"why,omitempty"` // it does not run, or has ended so
 }
 
 // CursorInfo describes a query that one or more connections hold open.

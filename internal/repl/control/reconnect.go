@@ -220,7 +220,7 @@ func (r *Reconnector) redial(ctx context.Context) *Client {
 // Writes reports whether a request of this kind may change data.
 func Writes(do string) bool {
 	switch do {
-	case wire.DoCreate, wire.DoCreateAll, wire.DoUpdate, wire.DoDelete, wire.DoUpdateAll, wire.DoDeleteAll, wire.DoCall, wire.DoUndo, wire.DoReveal, wire.DoEndSession:
+	case wire.DoCreate, wire.DoCreateAll, wire.DoUpdate, wire.DoDelete, wire.DoUpdateAll, wire.DoDeleteAll, wire.DoCall, wire.DoUndo, wire.DoReveal, wire.DoEndSession, wire.DoChangeJob, wire.DoRunJob:
 		return true
 	}
 	return false

@@ -13,7 +13,7 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-var globalNames = []string{"as", "at", "connections", "csv", "cursors", "diff", "help", "impact", "log", "nodes", "parseCSV", "print", "readFile", "reveal", "routes", "seq", "sessions", "transaction", "undo", "why", "writeFile"}
+var globalNames = []string{"as", "at", "connections", "csv", "cursors", "diff", "help", "impact", "jobs", "log", "nodes", "parseCSV", "print", "readFile", "reveal", "routes", "seq", "sessions", "transaction", "undo", "why", "writeFile"}
 
 const rollbackTimeout = 2 * time.Second
 
@@ -38,6 +38,7 @@ func (e *Evaluator) defineGlobals() {
 		"impact":      func(call goja.FunctionCall) goja.Value { return e.impact(e.given(call, 0, "the argument of impact")) },
 		"undo":        e.undo,
 		"why":         func(call goja.FunctionCall) goja.Value { return e.why(call, nil) },
+		"jobs":        e.jobs,
 		"csv":         e.csv,
 		"log":         e.log,
 		"parseCSV":    e.parseCSV,

@@ -117,6 +117,7 @@ func (e *Evaluator) overview() string {
   as(user)                   what a user sees; as(user).CONTROLLER.ACTION({…})
   why(record, cursor, user)  why a cursor holds a record, or not
   connections()  cursors()  routes()  seq()
+  jobs()  jobs("dead")       what runs, waits and has failed; jobs()[0].why(), .retry()
   sessions(user)             signed-in devices; sessions(user)[0].end()
 
   reveal(record, "field")    a private field; the log keeps who read it

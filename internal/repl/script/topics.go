@@ -107,6 +107,11 @@ var topics = []topic{
 		func(x *example) []string {
 			return []string{"sessions().map(s => s.device)", "sessions(" + x.user() + ")"}
 		}},
+	{[]string{"jobs", "retry", "cancel", "drop", "run"}, `jobs()  jobs("dead")  jobs()[0].retry()  .cancel()  .drop()  .why()  jobs().queues  jobs().schedules[0].run()`,
+		"The jobs that run, wait and are dead; with an argument those of a queue, in a state or of a name. why() says what a job waits for, or how it has ended. queues has how many jobs each queue has, schedules when each comes next; run() enqueues its job now.",
+		func(x *example) []string {
+			return []string{`jobs("dead").map(j => j.error)`, "jobs().queues"}
+		}},
 	{[]string{"print", "_"}, "print(x, …)  _", "print shows values while the code runs; _ is the last value.", func(x *example) []string {
 		return []string{x.model.name + ".count()", "print(_ * 2)"}
 	}},

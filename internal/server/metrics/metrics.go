@@ -5,6 +5,7 @@ package metrics
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,6 +19,9 @@ const Path = "/_tower/metrics"
 // buckets are the bounds of durations, in seconds.
 var buckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 
+// jobBuckets are those of the tries of jobs.
+var jobBuckets = []float64{.01, .1, 1, 10, 60, 600, 3600}
+
 // A Meter counts. It is safe for concurrent use. A nil Meter counts nothing.
 type Meter struct {
 	set       *metrics.Set
@@ -26,11 +30,11 @@ type Meter struct {
 	delivered atomic.Uint64
 }
 
-// A duration is a histogram: of requests by route, or of actions.
-type duration struct {
-	what, name string
-	class      int // the first digit of the status
-}
+// A duration is a histogram: of requests by route, of actions, or of tries of jobs.
+type duration struct{ what, label, name, by, outcome string }
+
+// class returns the class of a status: "2xx".
+func class(status int) string { return strconv.Itoa(status/100) + "xx" }
 
 // An event is a counter with one label.
 type event struct{ counter, label, value string }
@@ -58,26 +62,26 @@ const (
 
 // Request counts a request to one of the application's routes.
 func (m *Meter) Request(route string, status int, took time.Duration) {
-	m.observe("request", route, status, took)
+	m.observe(duration{"request", "route", route, "status", class(status)}, buckets, took)
 }
 
 // Action counts a call of an action, over any transport.
 func (m *Meter) Action(pattern string, status int, took time.Duration) {
-	m.observe("action", pattern, status, took)
+	m.observe(duration{"action", "action", pattern, "status", class(status)}, buckets, took)
 }
 
-func (m *Meter) observe(what, name string, status int, took time.Duration) {
+// Job counts a try of a job, by how it has ended.
+func (m *Meter) Job(name, outcome string, took time.Duration) {
+	m.observe(duration{"job", "job", name, "outcome", outcome}, jobBuckets, took)
+}
+
+func (m *Meter) observe(key duration, buckets []float64, took time.Duration) {
 	if m == nil {
 		return
 	}
-	key := duration{what, name, status / 100}
 	found, ok := m.durations.Load(key)
 	if !ok {
-		label := "route"
-		if what == "action" {
-			label = "action"
-		}
-		text := fmt.Sprintf("tower_%s_duration_seconds{%s=%q,status=\"%dxx\"}", what, label, name, key.class)
+		text := fmt.Sprintf("tower_%s_duration_seconds{%s=%q,%s=%q}", key.what, key.label, key.name, key.by, key.outcome)
 		found, _ = m.durations.LoadOrStore(key, m.set.GetOrCreatePrometheusHistogramExt(text, buckets))
 	}
 	found.(*metrics.PrometheusHistogram).Update(took.Seconds())
@@ -140,6 +144,8 @@ type State struct {
 
 	Audited, Unaudited, Divergences uint64 // what clients hold: compared, not compared, found wrong
 
+	Queues []Queue // of jobs
+
 	Shares     bool // its log, with other nodes
 	LogReached bool
 	LogLag     time.Duration
@@ -148,6 +154,13 @@ type State struct {
 	ArchiveBehind uint64
 	ArchiveLate   time.Duration
 	ArchiveFails  bool
+}
+
+// A Queue is how many jobs a queue has.
+type Queue struct {
+	Name                   string
+	Waiting, Running, Dead int
+	Late                   time.Duration // for how long the job has been due that waits longest
 }
 
 // Write writes all metrics.
@@ -188,6 +201,12 @@ func (s *State) write(w io.Writer) {
 	metrics.WriteCounterUint64(w, "tower_audits_total", s.Audited)
 	metrics.WriteCounterUint64(w, "tower_audits_skipped_total", s.Unaudited)
 	metrics.WriteCounterUint64(w, "tower_divergences_total", s.Divergences)
+	for _, q := range s.Queues {
+		for state, n := range map[string]int{"waiting": q.Waiting, "running": q.Running, "dead": q.Dead} {
+			metrics.WriteGaugeUint64(w, fmt.Sprintf("tower_jobs{queue=%q,state=%q}", q.Name, state), uint64(n))
+		}
+		metrics.WriteGaugeFloat64(w, fmt.Sprintf("tower_jobs_late_seconds{queue=%q}", q.Name), q.Late.Seconds())
+	}
 	if s.Shares {
 		metrics.WriteGaugeUint64(w, "tower_log_reached", one(s.LogReached))
 		metrics.WriteGaugeFloat64(w, "tower_log_lag_seconds", s.LogLag.Seconds())

@@ -1,0 +1,159 @@
+package script
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"github.com/dop251/goja"
+
+	"github.com/towerkit/tower/internal/repl/show"
+	"github.com/towerkit/tower/internal/wire"
+)
+
+// sessions returns the sessions that have open connections: of one user, or of all if
+// there is no argument. Each has a method end, and so has the list of one user, for all
+// sessions of that user.
+func (e *Evaluator) sessions(call goja.FunctionCall) goja.Value {
+	req := wire.ControlRequest{Do: wire.DoSessions}
+	if len(call.Arguments) > 0 {
+		if req.As = e.userOf(call.Argument(0)); req.As == "" {
+			panic(e.usage("a visitor has no session"))
+		}
+	}
+	var infos []wire.SessionInfo
+	e.askAll(req, &infos)
+	list := make([]any, len(infos))
+	for i, info := range infos {
+		object := e.vm.NewObject()
+		e.fillSession(object, info)
+		list[i] = object
+	}
+	array := e.vm.NewArray(list...)
+	if req.As != "" {
+		e.defineHidden(array, "end", func(goja.FunctionCall) goja.Value {
+			return e.endSession(wire.ControlRequest{As: req.As}, "all sessions of "+req.As)
+		})
+	}
+	return array
+}
+
+// fillSession gives an object the properties of a session.
+func (e *Evaluator) fillSession(object *goja.Object, info wire.SessionInfo) {
+	connections := make([]any, len(info.Connections))
+	for i, number := range info.Connections {
+		connections[i] = number
+	}
+	for _, property := range []struct {
+		name string
+		v    any
+	}{
+		{"user", info.User}, {"userId", info.UserID}, {"device", info.Device}, {"remote", info.Remote},
+		{"since", info.Since.Format("2006-01-02T15:04:05.000Z")}, {"connections", e.vm.NewArray(connections...)}, {"number", info.Number},
+	} {
+		e.setProperty(object, property.name, e.vm.ToValue(property.v))
+	}
+	e.defineHidden(object, "end", func(goja.FunctionCall) goja.Value {
+		return e.endSession(wire.ControlRequest{As: info.UserID, Key: strconv.FormatInt(info.Number, 10)}, "the session of "+info.User+" on "+info.Device)
+	})
+}
+
+// endSession ends what a request names.
+func (e *Evaluator) endSession(req wire.ControlRequest, what string) goja.Value {
+	if e.sandbox != nil || e.tx != 0 {
+		e.throw(&show.Failure{Title: "transaction", Message: "a session ends at once, and cannot be rolled back", Hint: "end it outside of a transaction, a trial and a sandbox"})
+	}
+	e.consentTo("end " + what)
+	req.Do = wire.DoEndSession
+	e.ask(req, nil)
+	return e.vm.ToValue(true)
+}
+
+// jobsModel is the name of the model of jobs.
+const jobsModel = "tower_jobs"
+
+// jobs returns the jobs of the application, or those of a queue, in a state or of a name:
+// jobs("dead"). Each has the methods retry, cancel, drop and why; the list has the queues and the schedules.
+func (e *Evaluator) jobs(call goja.FunctionCall) goja.Value {
+	req := wire.ControlRequest{Do: wire.DoJobs}
+	if len(call.Arguments) > 0 {
+		req.Name = call.Argument(0).String()
+	}
+	var answer struct {
+		Workers   int
+		Queues    json.RawMessage
+		Schedules json.RawMessage
+		Jobs      []json.RawMessage
+	}
+	e.ask(req, &answer)
+	list := make([]any, len(answer.Jobs))
+	for i, text := range answer.Jobs {
+		list[i] = e.job(text)
+	}
+	array := e.vm.NewArray(list...)
+	e.defineHidden(array, "workers", answer.Workers)
+	e.defineHidden(array, "queues", e.parsed(answer.Queues))
+	schedules := e.parsed(answer.Schedules).(*goja.Object)
+	for _, key := range schedules.Keys() {
+		schedule := schedules.Get(key).(*goja.Object)
+		e.defineHidden(schedule, "run", func(goja.FunctionCall) goja.Value {
+			name := schedule.Get("job").String()
+			e.outsideTransactions("a job is enqueued at once")
+			e.consentTo("run the job " + name + " now")
+			var id string
+			e.ask(wire.ControlRequest{Do: wire.DoRunJob, Name: name}, &id)
+			return e.vm.ToValue(id)
+		})
+	}
+	e.defineHidden(array, "schedules", schedules)
+	return array
+}
+
+// job returns the object of a job.
+func (e *Evaluator) job(text json.RawMessage) *goja.Object {
+	object := e.parsed(text).(*goja.Object)
+	id := object.Get("id").String()
+	for _, verb := range []string{"retry", "cancel", "drop"} {
+		e.defineHidden(object, verb, func(goja.FunctionCall) goja.Value {
+			e.outsideTransactions("a job is changed at once")
+			e.consentTo(verb + " the job " + id)
+			e.ask(wire.ControlRequest{Do: wire.DoChangeJob, Name: verb, Key: id}, nil)
+			return e.vm.ToValue(true)
+		})
+	}
+	e.defineHidden(object, "why", func(goja.FunctionCall) goja.Value { return e.whyJob(id) })
+	return object
+}
+
+// outsideTransactions throws within a transaction, a trial or a sandbox.
+func (e *Evaluator) outsideTransactions(what string) {
+	if e.sandbox != nil || e.tx != 0 {
+		e.throw(&show.Failure{Title: "transaction", Message: what + ", and cannot be rolled back", Hint: "do it outside of a transaction, a trial and a sandbox"})
+	}
+}
+
+// jobOf returns the id of a job: of a record of the model of jobs, or of what jobs() lists; "" for anything else.
+func (e *Evaluator) jobOf(v goja.Value) string {
+	object, ok := v.(*goja.Object)
+	if !ok {
+		return ""
+	}
+	if m := e.recordModel(object); m != nil && m.info.Name == jobsModel {
+		return m.id("why", object)
+	}
+	if object.Get("why") != nil && object.Get("retry") != nil && object.Get("id") != nil {
+		return object.Get("id").String()
+	}
+	return ""
+}
+
+// whyJob says why a job does not run, or how it has ended.
+func (e *Evaluator) whyJob(id string) goja.Value {
+	var answer json.RawMessage
+	e.ask(wire.ControlRequest{Do: wire.DoJob, Key: id}, &answer)
+	var info wire.JobInfo
+	if err := json.Unmarshal(answer, &info); err != nil {
+		e.throw(err)
+	}
+	return e.withText(e.parsed(answer).(*goja.Object), strings.TrimSpace(info.Job+" "+id+": "+info.Why))
+}

@@ -1,0 +1,3 @@
+// Package work tests processes that run the jobs of an application beside others, over
+// PostgreSQL, and that are killed.
+package work
