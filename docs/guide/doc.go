@@ -1,0 +1,2 @@
+// Package guide has the guides, and tests that run their examples.
+package guide

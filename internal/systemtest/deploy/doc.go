@@ -1,0 +1,2 @@
+// Package deploy tests tower deploy and releases as processes.
+package deploy

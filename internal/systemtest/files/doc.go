@@ -1,0 +1,2 @@
+// Package files tests files that are uploaded and downloaded.
+package files

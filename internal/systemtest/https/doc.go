@@ -1,0 +1,2 @@
+// Package https tests certificates and HTTPS.
+package https

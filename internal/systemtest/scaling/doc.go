@@ -1,0 +1,2 @@
+// Package scaling tests applications as they are on several nodes.
+package scaling
