@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/towerkit/tower/internal/database/driver"
+	"github.com/towerkit/tower/internal/database/move"
 	"github.com/towerkit/tower/internal/migrate"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server"
@@ -191,6 +193,11 @@ func (a *App) migrate(ctx context.Context, do string, out io.Writer) error {
 		return err
 	}
 	task := &migrate.Task{Do: do, Env: config.Env, Data: config.Data, Socket: socket, Open: a.app.Opening(nil)}
+	if verb, to, _ := strings.Cut(do, " "); verb == wire.MigrateCopy {
+		task.Copy = func(say func(string)) (*wire.MigrationReport, error) {
+			return copyData(ctx, config, task.Open, to, say)
+		}
+	}
 	if config.MigrateLog != nil {
 		task.Tables = func(run bool, say func(string)) (*wire.MigrationReport, error) {
 			return migrateTables(ctx, config, run, say)
@@ -217,6 +224,22 @@ func migrateTables(ctx context.Context, config server.Config, run bool, say func
 		report.Tables = append(report.Tables, wire.TableChange{SQL: s.SQL, Says: s.Says})
 	}
 	return report, nil
+}
+
+// copyData copies the data into a database, or from the one that nodes share to a file.
+func copyData(ctx context.Context, config server.Config, o *migrate.Opening, to string, say func(string)) (*wire.MigrationReport, error) {
+	began := time.Now()
+	var compared *driver.Comparison
+	var err error
+	if config.OpenLog == nil {
+		compared, err = move.Into(ctx, o, config.Data, driver.Options{Address: to, Log: config.Log}, say)
+	} else {
+		compared, err = move.Out(ctx, o, config.OpenLog, to, say)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &wire.MigrationReport{Copied: &compared.Comparison, Seconds: time.Since(began).Seconds()}, nil
 }
 
 // erasedMigrations returns migrations for the packages within.

@@ -14,10 +14,13 @@ import (
 	"github.com/towerkit/tower/internal/postgres"
 	"github.com/towerkit/tower/internal/postgres/tables"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
 
-func init() { driver.Open, driver.Migrate, driver.Examine = open, migrate, examine }
+func init() {
+	driver.Open, driver.Migrate, driver.Examine, driver.Load = open, migrate, examine, load
+}
 
 func open(ctx context.Context, o driver.Options) (driver.Log, error) {
 	log, err := postgres.Open(ctx, o.Address, postgres.Options{Listen: o.Listen, Migrate: o.Migrate, Logger: o.Log})
@@ -34,7 +37,7 @@ func migrate(ctx context.Context, o driver.Options, models []*record.Model, run 
 	}
 	defer log.Close()
 	stated := func(s tables.Statement) driver.Statement { return driver.Statement{SQL: s.SQL, Says: s.Says} }
-	plan, err := log.Migrate(ctx, models, run, func(s tables.Statement) { say(stated(s)) })
+	plan, err := log.Migrate(ctx, store.ModelsOfLog(models), run, func(s tables.Statement) { say(stated(s)) })
 	if err != nil {
 		return driver.Plan{}, err
 	}
@@ -50,4 +53,13 @@ func examine(ctx context.Context, o driver.Options, models []*record.Model) (all
 		all = append(all, wire.Finding{Check: "postgres", State: string(f.State), Detail: f.Detail, Fix: f.Fix})
 	}
 	return all
+}
+
+func load(ctx context.Context, o driver.Options, f *store.File, models []*record.Model, say func(string)) (*driver.Comparison, error) {
+	log, err := postgres.Open(ctx, o.Address, postgres.Options{Listen: o.Listen, Logger: o.Log})
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	return log.Load(ctx, f, models, say)
 }

@@ -24,8 +24,16 @@ import (
 // bound is how long a test waits for an event.
 const bound = 3 * time.Minute
 
+// runBinary runs the tests of the binary.
+var runBinary = (*testing.M).Run
+
+// A testRun is all tests of the binary.
+type testRun struct{ *testing.M }
+
+func (r testRun) Run() int { return runBinary(r.M) }
+
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"tower": main})
+	testscript.Main(testRun{m}, map[string]func(){"tower": main})
 }
 
 // TestScripts runs the scripts in testdata/script. Most create applications without a copy
@@ -44,6 +52,8 @@ func TestMain(m *testing.M) {
 //	tsc FOLDER           check its TypeScript; stdout has the errors
 //	openapi FILE         validate an OpenAPI document
 //	sample               create the folder board, the application of tower demo
+//	postgres             make an empty database; $POSTGRES is its address (on Linux)
+//	sql STATEMENT        execute SQL in it; stdout is the first column of what it returns
 func TestScripts(t *testing.T) {
 	out, err := exec.Command("go", "env", "GOCACHE", "GOMODCACHE").Output()
 	if err != nil {
@@ -55,26 +65,31 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Vars = append(env.Vars, "GOCACHE="+caches[0], "GOMODCACHE="+caches[1], "GOPROXY=off", "GOTOOLCHAIN=local", "GOFLAGS=", "PORT=", "TOWER_ENV=", "TOWER_DB=", "TOWER_SECRET=x8ZQm2n5T7v9W1c3R4b6H0j8K2l5P7dF",
 				"NO_COLOR=", "GORACE=atexit_sleep_ms=0")
-			env.Values[serverKey{}] = &server{}
+			env.Values[serverKey{}], env.Values[testKey{}] = &server{}, t
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"application": makeApplication,
-			"serve":       startServer,
-			"program":     startProgram,
-			"await":       awaitServer,
-			"get":         askServer,
-			"interrupt":   endServer,
-			"signal":      signalServer,
-			"taken":       takePort,
-			"lock":        lockDatabase,
-			"tsc":         checkTypes,
-			"openapi":     checkOpenAPI,
-			"sample":      writeBoard,
-		},
+		Cmds:                scriptCommands,
 		RequireExplicitExec: true,
 	})
 }
+
+var scriptCommands = map[string]func(*testscript.TestScript, bool, []string){
+	"application": makeApplication,
+	"serve":       startServer,
+	"program":     startProgram,
+	"await":       awaitServer,
+	"get":         askServer,
+	"interrupt":   endServer,
+	"signal":      signalServer,
+	"taken":       takePort,
+	"lock":        lockDatabase,
+	"tsc":         checkTypes,
+	"openapi":     checkOpenAPI,
+	"sample":      writeBoard,
+}
+
+// testKey is that of the test, among the values of a script.
+type testKey struct{}
 
 func makeApplication(ts *testscript.TestScript, neg bool, args []string) {
 	testdata, err := filepath.Abs(filepath.Join("testdata"))
@@ -157,7 +172,7 @@ func begin(ts *testscript.TestScript, program string, args []string, address str
 	s.cmd = exec.Command(program, args...)
 	s.cmd.Dir = ts.MkAbs(".")
 	for _, name := range []string{
-		"HOME", "PATH", "TMPDIR", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOTOOLCHAIN", "GOFLAGS", "GORACE", "BROWSER", "WORK", "TOWER_SECRET", "TOWER_ENV", "TOWER_ADDR", "TOWER_CONSOLE",
+		"HOME", "PATH", "TMPDIR", "GOCACHE", "GOMODCACHE", "GOPROXY", "GOTOOLCHAIN", "GOFLAGS", "GORACE", "BROWSER", "WORK", "TOWER_DB", "TOWER_SECRET", "TOWER_ENV", "TOWER_ADDR", "TOWER_CONSOLE",
 	} {
 		s.cmd.Env = append(s.cmd.Env, name+"="+ts.Getenv(name))
 	}

@@ -28,6 +28,9 @@ type Task struct {
 	// Examine looks for what is wrong or dangerous in that database; nil with Tables.
 	Examine func() *wire.MigrationReport
 
+	// Copy copies the data elsewhere; nil: that is not the task.
+	Copy func(say func(string)) (*wire.MigrationReport, error)
+
 	lines *json.Encoder
 }
 
@@ -36,7 +39,7 @@ func (t *Task) Run(ctx context.Context, out io.Writer) error {
 	t.lines = json.NewEncoder(out)
 	report, err := t.report(ctx)
 	var inUse *store.InUseError
-	if errors.As(err, &inUse) {
+	if errors.As(err, &inUse) && t.Copy == nil {
 		err = fmt.Errorf("%w; an application that runs with TOWER_CONSOLE=on can go on serving", err)
 	}
 	if err != nil {
@@ -51,6 +54,9 @@ func (t *Task) say(progress string) {
 }
 
 func (t *Task) report(ctx context.Context) (*wire.MigrationReport, error) {
+	if t.Copy != nil {
+		return t.Copy(t.say)
+	}
 	if t.Tables != nil {
 		switch t.Do {
 		case wire.MigrateStatus, wire.MigratePlan, wire.MigrateRun:

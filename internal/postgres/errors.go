@@ -25,6 +25,7 @@ const (
 	notAuthorized       sqlState = "28000"
 	noDatabase          sqlState = "3D000"
 	noRight             sqlState = "42501"
+	undefinedTable      sqlState = "42P01"
 	tooMany             sqlState = "53300"
 	readOnly            sqlState = "25006"
 	diskFull            sqlState = "53100"

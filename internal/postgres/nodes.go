@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -65,6 +66,15 @@ func scanNode(row pgx.CollectableRow) (n nodes.Node, err error) {
 	}
 	n.Commit = uint64(seq)
 	return n, json.Unmarshal([]byte(crowds), &n.Crowds)
+}
+
+// Running returns how many nodes run. It needs no Begin.
+func (l *Log) Running(ctx context.Context) (count int, err error) {
+	err = l.others.QueryRow(ctx, "SELECT count(*) FROM tower.nodes WHERE seen >= now() - make_interval(secs => $1)", nodes.Dead.Seconds()).Scan(&count)
+	if code(err) == undefinedTable {
+		err = errors.New("the database has no history of an application")
+	}
+	return count, err
 }
 
 // Withdraw removes a node.

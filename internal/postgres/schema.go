@@ -106,7 +106,7 @@ func (l *Log) begin(ctx context.Context, tx pgx.Tx) (epoch string, err error) {
 		return "", err
 	}
 	if !exists {
-		if err := l.create(ctx, tx); err != nil {
+		if err := l.create(ctx, tx, string(record.NewID())); err != nil {
 			return "", err
 		}
 	}
@@ -124,7 +124,7 @@ func (l *Log) begin(ctx context.Context, tx pgx.Tx) (epoch string, err error) {
 }
 
 // create makes all tables in a database that has none of them.
-func (l *Log) create(ctx context.Context, tx pgx.Tx) error {
+func (l *Log) create(ctx context.Context, tx pgx.Tx, epoch string) error {
 	found, err := l.tables.Find(ctx, tx)
 	if err != nil {
 		return err
@@ -135,7 +135,7 @@ func (l *Log) create(ctx context.Context, tx pgx.Tx) error {
 	if err := run(ctx, tx, schema); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(ctx, "INSERT INTO tower.turn VALUES (1, $1, $2)", string(record.NewID()), format); err != nil {
+	if _, err := tx.Exec(ctx, "INSERT INTO tower.turn VALUES (1, $1, $2)", epoch, format); err != nil {
 		return err
 	}
 	for _, s := range l.tables.Plan(found).Statements {

@@ -443,6 +443,9 @@ func (a *App) Jobs() *jobs.Engine { return a.jobs }
 // Reactions returns the engine of the application's reactions, nil if it has none.
 func (a *App) Reactions() *reactions.Engine { return a.reactions }
 
+// Shared returns the log that the nodes of the application share, nil if it runs on one.
+func (a *App) Shared() driver.Log { return a.shared }
+
 // Archive returns what copies the store to its archive, nil if there is none.
 func (a *App) Archive() *archive.Archiver { return a.archiver }
 

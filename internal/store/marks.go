@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/towerkit/tower/internal/record"
@@ -119,6 +120,11 @@ func forgetMarks(btx *bolt.Tx, has func([]byte) bool) error {
 // application's models.
 const Marks = "tower_marks"
 
+// ModelsOfLog returns the models of the records that a shared log has, for a store with these.
+func ModelsOfLog(models []*record.Model) []*record.Model {
+	return append(slices.Clone(models), newMarks())
+}
+
 // A mark is a record of [Marks].
 type mark struct {
 	record.Record
@@ -133,6 +139,49 @@ func newMarks() *record.Model {
 		panic(err) // the struct is wrong
 	}
 	return m
+}
+
+// imageOfMark returns a new record of a mark.
+func imageOfMark(m *record.Model, name string, until time.Time, text []byte) (*record.Image, error) {
+	rec := &mark{Name: name, Until: until, Text: base64.StdEncoding.EncodeToString(text)}
+	header, err := m.Header(rec)
+	if err != nil {
+		return nil, err
+	}
+	header.ID, header.CreatedAt = record.NewID(), time.Now().UTC().Truncate(time.Microsecond)
+	header.UpdatedAt = header.CreatedAt
+	return m.Freeze(rec, nil)
+}
+
+// detachMarks has the file of a replica keep its marks as a store does that shares no log.
+func detachMarks(btx *bolt.Tx) error {
+	t := newTable(newMarks())
+	records := btx.Bucket(t.bucket)
+	if records == nil {
+		return nil
+	}
+	marks, ages := btx.Bucket(marksBucket), btx.Bucket(marksAgeBucket)
+	if err := records.ForEach(func(k, v []byte) error {
+		image, err := decodeRecord(t.model, record.ID(k), v)
+		if err != nil {
+			return err
+		}
+		copied, err := image.Copy()
+		if err != nil {
+			return err
+		}
+		m := copied.(*mark)
+		age := binary.BigEndian.AppendUint64(nil, uint64(m.Until.UnixMicro()))
+		return errors.Join(marks.Put([]byte(m.Name), append(bytes.Clone(age), m.text()...)), ages.Put(append(age, m.Name...), nil))
+	}); err != nil {
+		return err
+	}
+	for _, name := range append(t.built(btx), t.bucket) {
+		if err := drop(btx, name); err != nil {
+			return err
+		}
+	}
+	return btx.Bucket(schemaBucket).Delete(t.fitsKey())
 }
 
 func (m *mark) text() []byte {

@@ -144,6 +144,70 @@ func (f *File) guarded(fn func() error) (err error) {
 	return fn()
 }
 
+// Entries returns commits of the log, like [Store.Entries].
+func (f *File) Entries(from uint64, budget int) (entries []Entry, err error) {
+	err = f.guarded(func() error {
+		return f.db.View(func(btx *bolt.Tx) (err error) {
+			entries, err = readEntries(btx, from, readHead(btx).seq, budget)
+			return err
+		})
+	})
+	return entries, err
+}
+
+// Calls calls fn with each call that the file knows to have taken effect, in the order of their
+// keys, with the time of its commit. The bytes are valid until fn returns.
+func (f *File) Calls(ctx context.Context, fn func(key, call []byte, at time.Time) error) error {
+	return f.guarded(func() error {
+		return f.db.View(func(btx *bolt.Tx) error {
+			ages := btx.Bucket(agesBucket)
+			return btx.Bucket(keysBucket).ForEach(func(k, v []byte) error {
+				applied := decodeApplied(v)
+				if applied == nil {
+					return fmt.Errorf("the call %x: %w", k, errShort)
+				}
+				age := ages.Get(seqKey(applied.Seq))
+				if len(age) < 8 {
+					return fmt.Errorf("the call %x has no age", k)
+				}
+				return errors.Join(fn(k, v, entryTime(age)), ctx.Err())
+			})
+		})
+	})
+}
+
+// Marks returns the marks of the file as the records that a shared log has of them, which are
+// written by a commit. See [Marks].
+func (f *File) Marks(m *record.Model, seq uint64) (images []*record.Image, err error) {
+	err = f.guarded(func() error {
+		return f.db.View(func(btx *bolt.Tx) error {
+			return btx.Bucket(marksBucket).ForEach(func(k, v []byte) error {
+				if len(v) < 8 {
+					return fmt.Errorf("the mark %q: %w", k, errShort)
+				}
+				image, err := imageOfMark(m, string(k), entryTime(v), v[8:])
+				if err == nil {
+					images = append(images, image.WithVersion(seq))
+				}
+				return err
+			})
+		})
+	})
+	return images, err
+}
+
+// Detach makes a file that is the replica of a shared log a store of its own, with the same
+// history.
+func (f *File) Detach() error {
+	return f.guarded(func() error {
+		return f.db.Update(func(btx *bolt.Tx) error {
+			h := readHead(btx)
+			h.tag = 0
+			return errors.Join(btx.Bucket(metaBucket).Delete(replicaKey), h.write(btx), detachMarks(btx))
+		})
+	})
+}
+
 // State returns the state of the file.
 func (f *File) State() (State, error) {
 	var state State

@@ -92,6 +92,9 @@ func remembered(btx *bolt.Tx) (r Remembered, err error) {
 		return Remembered{Fresh: true}, nil
 	}
 	bucket := btx.Bucket(migrationsBucket)
+	if bucket == nil && string(btx.Bucket(metaBucket).Get(replicaKey)) == building {
+		return Remembered{Fresh: true}, nil
+	}
 	if bucket == nil { // a file of an earlier version
 		return Remembered{Names: true, Models: signed(btx)}, nil
 	}

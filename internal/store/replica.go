@@ -72,10 +72,14 @@ func (s *Store) beginReplica() error {
 	return s.update(s.emptyReplica)
 }
 
+// emptyReplica empties the file. It still states which migrations it has been through: those are
+// not done again.
 func (s *Store) emptyReplica(btx *bolt.Tx) error {
 	var names [][]byte
 	if err := btx.ForEach(func(name []byte, _ *bolt.Bucket) error {
-		names = append(names, bytes.Clone(name))
+		if !bytes.Equal(name, migrationsBucket) {
+			names = append(names, bytes.Clone(name))
+		}
 		return nil
 	}); err != nil {
 		return err

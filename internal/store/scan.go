@@ -127,6 +127,23 @@ func (s *Snapshot) Scan(m *record.Model, r Range, yield func(*record.Image) bool
 	return err
 }
 
+// All yields all records of a model after an id, in the order of ids, those that do not fit it
+// as well, until yield returns false.
+func (s *Snapshot) All(m *record.Model, after record.ID, yield func(*record.Image) bool) error {
+	t, err := s.table(m)
+	if err != nil {
+		return err
+	}
+	sp := span{}
+	if after != "" {
+		sp.lo = append([]byte(after), 0)
+	}
+	w := s.walk(t, sp, false)
+	w.unfit = true
+	_, err = s.merge(w, s.overlayRows(m, &sp, false), yield)
+	return err
+}
+
 // An overlayRow is an image of an overlay with its key in the order of a scan.
 type overlayRow struct {
 	key   []byte
@@ -181,7 +198,7 @@ func (s *Snapshot) merge(w *walk, over []overlayRow, yield func(*record.Image) b
 			if err != nil {
 				return nil, err
 			}
-			if s.examined++; image.Fits() && !yield(image) {
+			if s.examined++; (w.unfit || image.Fits()) && !yield(image) {
 				return w.sortKey(), nil
 			}
 		}
@@ -206,6 +223,7 @@ type walk struct {
 	cursor  *bolt.Cursor // of the index, or of the records
 	records *bolt.Cursor // nil without an index
 	k, v    []byte
+	unfit   bool // records that do not fit are wanted too
 }
 
 func (s *Snapshot) walk(t *table, sp span, reverse bool) *walk {

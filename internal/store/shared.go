@@ -169,12 +169,14 @@ func (s *Store) writeShared(g *group) error {
 			if !s.await(g, err) {
 				return err
 			}
-		case !errors.Is(err, ErrMoved) && len(g.all) > 1:
+		case len(g.all) > 1 && (!errors.Is(err, ErrMoved) || turns > 1):
 			return s.writeApart(g)
 		case !errors.Is(err, ErrMoved) || turns == maxTurns:
 			return err
 		default:
 			turns++
+			// What other programs have written goes first: it may hold up the group.
+			_ = s.guarded(func() error { return s.takeTurn(&group{apart: true}) }) // the next turn meets its error
 		}
 	}
 }

@@ -45,7 +45,7 @@ const (
 	DoAllowed     = "allowed"     // As → []Route that this user may use
 	DoSchema      = "schema"      // → Schema
 	DoSettings    = "settings"    // → []Setting
-	DoCheck       = "check"       // → []string, what is wrong with the store's file; no commit is made meanwhile
+	DoCheck       = "check"       // → Checked; the process makes no commit meanwhile
 	DoCopy        = "copy"        // Key, the path of a file that does not exist → Copied; the file is a copy of the store
 	DoCompact     = "compact"     // → Compacted; events with Progress meanwhile
 	DoImport      = "import"      // In, an Import → Imported; events with Progress meanwhile
@@ -430,6 +430,12 @@ type Input struct {
 	Name     string `json:"name"`
 	Type     string `json:"type"`
 	Required bool   `json:"required,omitempty"`
+}
+
+// Checked is what a check of the data has found.
+type Checked struct {
+	Found    []string    `json:"found"`              // what is wrong
+	Compared *Comparison `json:"compared,omitempty"` // what the database that nodes share and the node's file have
 }
 
 // Copied describes a copy of the store.

@@ -26,6 +26,20 @@ type MigrationReport struct {
 	Migrated []string            `json:"migrated,omitempty"` // ids of what was done now
 	Seconds  float64             `json:"seconds,omitempty"`
 	Suggest  *SuggestedMigration `json:"suggest,omitempty"`
+	Copied   *Comparison         `json:"copied,omitempty"` // what was copied, and is the same on both sides
+}
+
+// A Comparison says what of a database and a file was compared, as of a commit.
+type Comparison struct {
+	Seq     uint64         `json:"seq"`
+	Parts   []ComparedPart `json:"parts"`
+	Waiting int            `json:"waiting,omitempty"` // records that no commit has yet, and that were not compared
+}
+
+// A ComparedPart is the records of a model, or commits.
+type ComparedPart struct {
+	Name  string `json:"name"`
+	Count int    `json:"count"`
 }
 
 // A Finding is the result of one check of tower doctor.
@@ -116,6 +130,7 @@ const (
 	MigrateRun      = "run"
 	MigrateAccept   = "accept" // run, though records do not fit
 	MigrateRehearse = "rehearse"
+	MigrateCopy     = "copy"    // and a space, and where to: the address of a database, or a file
 	Examine         = "examine" // for tower doctor: the database that nodes share
 )
 

@@ -28,7 +28,7 @@ func New(find commands.Find) *cobra.Command {
 			return cmd.Help()
 		},
 	}
-	cmd.AddCommand(newBackup(find), newRestore(find), newDrill(find), newCheck(find), newCompact(find), newExport(find), newImport(find), newSeed(find), newErase(find), newStatus(find), newMigrate(find))
+	cmd.AddCommand(newBackup(find), newRestore(find), newDrill(find), newCheck(find), newCompact(find), newExport(find), newImport(find), newSeed(find), newErase(find), newStatus(find), newMigrate(find), newCopy(find))
 	return cmd
 }
 
@@ -41,23 +41,29 @@ func newCheck(find commands.Find) *cobra.Command {
 records, and the log against both. List what is wrong, and the records that do not fit
 their models. The exit code is 1 if anything is wrong.
 
+If nodes share a database, the file is the replica of one of them. It is also compared with
+the tables and the log of the database, record by record.
+
 The running application makes no commit meanwhile; if none runs, tower db check starts
 it.`,
 		Example: `  tower db check
   tower db check --env production`,
 		Args: cli.NoArguments,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var found []string
+			var checked wire.Checked
 			err := choice.Connected(cmd, func(connected *control.Client) error {
-				return connected.Do(cmd.Context(), wire.ControlRequest{Do: wire.DoCheck}, &found)
+				return connected.Do(cmd.Context(), wire.ControlRequest{Do: wire.DoCheck}, &checked)
 			})
 			if err != nil {
 				return err
 			}
-			for _, line := range found {
+			for _, line := range checked.Found {
 				fmt.Fprintln(cmd.OutOrStdout(), term.Clean(line))
 			}
-			if len(found) > 0 {
+			if c := checked.Compared; c != nil {
+				fmt.Fprintf(cmd.OutOrStdout(), "The database and the node's file were compared as of commit %d: %s.\n", c.Seq, countedParts(c))
+			}
+			if len(checked.Found) > 0 {
 				return cli.Hinted(errors.New("the data is not in order"), "a damaged file is best replaced by a backup; a record is mended by an update that sets its fields")
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), "The data is in order.")

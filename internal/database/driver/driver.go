@@ -15,8 +15,18 @@ import (
 // A Log is the history of commits in a database, which all nodes share.
 type Log interface {
 	store.Log
+	// Compare compares the tables and the log with what a store has of them, as of one commit.
+	Compare(context.Context, *store.Store) (*Comparison, error)
+	// Running returns how many nodes run.
+	Running(context.Context) (int, error)
 	// Close ends the connections. The store must be closed before.
 	Close()
+}
+
+// A Comparison is what was compared, and how it differs.
+type Comparison struct {
+	wire.Comparison
+	Differences []string // the first ones; none: all is the same
 }
 
 // Options are what an application says of its database.
@@ -39,6 +49,10 @@ var Migrate func(ctx context.Context, o Options, models []*record.Model, run boo
 // program without a driver.
 var Examine func(ctx context.Context, o Options, models []*record.Model) []wire.Finding
 
+// Load copies what a store's file has into a database that has nothing, and compares both. If it
+// fails, the database is as it was. It is nil in a program without a driver.
+var Load func(ctx context.Context, o Options, f *store.File, models []*record.Model, say func(string)) (*Comparison, error)
+
 // A Plan is what tables need.
 type Plan struct {
 	Statements []Statement
@@ -54,7 +68,7 @@ type Statement struct {
 // Check returns an error if the program has no driver.
 func Check() error {
 	if Open == nil {
-		return errors.New(`TOWER_DB is an address of PostgreSQL, and this program has no driver for it: add import _ "github.com/towerkit/tower/postgres" to the application's main.go`)
+		return errors.New(`this is the address of a database, and the program has no driver for PostgreSQL: add import _ "github.com/towerkit/tower/postgres" to the application's main.go`)
 	}
 	return nil
 }

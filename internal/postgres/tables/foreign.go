@@ -21,41 +21,47 @@ const (
 	Changed = "UPDATE tower.shape SET version = version + 1"
 )
 
-// Waiting reports, in SQL, whether other programs have written what has no number.
-const Waiting = "SELECT EXISTS (SELECT FROM tower.inbox)"
+// Waiting reports, in SQL, whether other programs have written what has no number. It reads one
+// entry of an index: of a table that has just been emptied, much else is there still.
+const Waiting = "SELECT (SELECT n FROM tower.inbox ORDER BY n LIMIT 1) IS NOT NULL"
 
-// maxForeign is about how many records of other programs one turn takes. A transaction is
-// taken whole.
-const maxForeign = 10_000
+// maxForeign is how many records of other programs one turn takes at most.
+const maxForeign = 5000
 
-// Foreign reads what other programs have written, in an order in which it may have happened:
-// rows conflict under locks that are held until the end of a transaction, so the last write of
-// each says which comes first.
-var Foreign = fmt.Sprintf(`WITH each AS (SELECT xid, max(n) AS last, count(*) AS records FROM tower.inbox GROUP BY xid),
-	first AS (SELECT xid, last, sum(records) OVER (ORDER BY last) - records AS before FROM each)
-	SELECT i.xid::text, i.model, i.id, i.fresh::text FROM first s JOIN tower.inbox i USING (xid) WHERE s.before < %d ORDER BY s.last, i.n`, maxForeign)
+// Foreign reads the oldest of what other programs have written. Rows conflict under locks that
+// are held until the end of a transaction, so the writes of each record are in their order, and
+// the last write of a transaction says which one comes first. A transaction of which more
+// follows waits for that, unless there is nothing else to take: then a part of it is taken.
+var Foreign = fmt.Sprintf(`WITH ahead AS MATERIALIZED (SELECT n, xid FROM tower.inbox ORDER BY n LIMIT %d),
+	head AS MATERIALIZED (SELECT n, xid, model, id, fresh FROM tower.inbox ORDER BY n LIMIT %d),
+	span AS (SELECT xid, max(n) AS last FROM ahead GROUP BY xid),
+	whole AS (SELECT xid FROM span WHERE last <= (SELECT max(n) FROM head))
+	SELECT h.n, h.xid::text, h.model, h.id, h.fresh::text FROM head h JOIN span s USING (xid)
+	WHERE xid IN (SELECT xid FROM whole) OR NOT EXISTS (SELECT FROM whole) ORDER BY s.last, h.n`, 2*maxForeign, maxForeign)
 
-// A Inbox is what other programs have written, as a turn found it.
+// An Inbox is what other programs have written, as a turn found it.
 type Inbox struct {
-	All  []store.Foreign
-	xids []string
+	All   []store.Foreign
+	taken []int64 // the numbers of the rows
 }
 
 // ReadForeign reads the answer to [Foreign].
 func (s *Set) ReadForeign(rows pgx.Rows) (*Inbox, error) {
 	in := &Inbox{}
-	var xid, name, id string
+	var n int64
+	var xid, name, id, last string
 	var fresh *string
-	_, err := pgx.ForEachRow(rows, []any{&xid, &name, &id, &fresh}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&n, &xid, &name, &id, &fresh}, func() error {
 		t := s.Named(name)
 		if t == nil {
 			return fmt.Errorf("another program has written to the table %s, whose model this build does not have", name)
 		}
-		if len(in.xids) == 0 || in.xids[len(in.xids)-1] != xid {
-			in.xids, in.All = append(in.xids, xid), append(in.All, nil)
+		if xid != last {
+			last, in.All = xid, append(in.All, nil)
 		}
-		last := &in.All[len(in.All)-1]
-		*last = append(*last, t.foreign(record.ID(id), fresh))
+		in.taken = append(in.taken, n)
+		f := &in.All[len(in.All)-1]
+		*f = append(*f, t.foreign(record.ID(id), fresh))
 		return nil
 	})
 	return in, err
@@ -64,11 +70,14 @@ func (s *Set) ReadForeign(rows pgx.Rows) (*Inbox, error) {
 // Adopt queues the statements that take what the inbox has out of the database's, and that fail
 // if another program has written a record of the commits since. It comes after [Set.Write].
 func (in *Inbox) Adopt(batch *pgx.Batch, commits []store.Appended) {
-	if len(in.xids) > 0 {
-		batch.Queue("DELETE FROM tower.inbox WHERE xid = ANY($1::text[]::xid8[])", in.xids)
+	if len(in.taken) > 0 {
+		batch.Queue("DELETE FROM tower.inbox WHERE n = ANY($1::bigint[])", in.taken)
 	}
 	var names, ids []string
 	for i := range commits {
+		if commits[i].Adopted {
+			continue // a later change of the record has its own row
+		}
 		for _, c := range commits[i].Changes {
 			names, ids = append(names, snake(c.Model.Name)), append(ids, string(c.ID))
 		}

@@ -29,8 +29,8 @@ const readGroup = 1 << 20
 // REPEATABLE READ.
 func (s *Set) Read(ctx context.Context, q Querier, fn func(model string, rows []store.Row) error) error {
 	for _, t := range s.Tables {
-		if err := t.read(ctx, q, func(rows []store.Row) error { return fn(t.Model.Name, rows) }); err != nil {
-			return fmt.Errorf("read the table %s: %w", t.Name, err)
+		if err := t.Read(ctx, q, func(rows []store.Row) error { return fn(t.Model.Name, rows) }); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -43,6 +43,14 @@ func (t *Table) selectSQL() string {
 		names = append(names, c.codec.read(quote(c.Name)))
 	}
 	return fmt.Sprintf("SELECT %s, %s FROM %s", strings.Join(names, ", "), seqColumn, t.sql())
+}
+
+// Read calls fn with the records of one table, as [Set.Read] does.
+func (t *Table) Read(ctx context.Context, q Querier, fn func([]store.Row) error) error {
+	if err := t.read(ctx, q, fn); err != nil {
+		return fmt.Errorf("read the table %s: %w", t.Name, err)
+	}
+	return nil
 }
 
 func (t *Table) read(ctx context.Context, q Querier, fn func([]store.Row) error) error {

@@ -3,20 +3,31 @@ package control
 import (
 	"context"
 	"strings"
+
+	"github.com/towerkit/tower/internal/wire"
 )
 
-// check returns what is wrong with the store's file, and what does not fit the models. The
-// damage that it finds does not end the application; the damage that it runs into does.
-func (c *console) check(ctx context.Context) ([]string, error) {
-	found := []string{}
+// check looks for what is wrong with the store's file, and what does not fit the models, and
+// compares the file with the database that nodes share. The damage that it finds does not end
+// the application; the damage that it runs into does.
+func (c *console) check(ctx context.Context) (*wire.Checked, error) {
+	checked := &wire.Checked{Found: []string{}}
 	if err := c.app.Store().Check(ctx); err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		found = append(found, strings.Split(err.Error(), "\n")...)
+		checked.Found = append(checked.Found, strings.Split(err.Error(), "\n")...)
 	}
 	for _, survey := range c.app.Store().Surveys() {
-		found = append(found, "when the application started, "+survey.String())
+		checked.Found = append(checked.Found, "when the application started, "+survey.String())
 	}
-	return found, nil
+	if shared := c.app.Shared(); shared != nil {
+		compared, err := shared.Compare(ctx, c.app.Store())
+		if err != nil {
+			return nil, err
+		}
+		checked.Found = append(checked.Found, compared.Differences...)
+		checked.Compared = &compared.Comparison
+	}
+	return checked, nil
 }
