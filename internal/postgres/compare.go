@@ -17,8 +17,6 @@ import (
 
 const maxDifferences = 20
 
-var errEnough = errors.New("there is more")
-
 // Compare compares the tables and the log with what a store has of them, as of one commit.
 // What other programs have written and no commit has is not compared. Others go on writing
 // meanwhile; the store's file should not be much behind.
