@@ -112,7 +112,7 @@ func TestKills(t *testing.T) {
 
 // settle waits until each order has its effects and nothing waits, and checks that each
 // happened once.
-func settle(t *testing.T, app *towertest.App) {
+func settle(t *testing.T, app tower.DB) {
 	t.Helper()
 	for began := time.Now(); ; {
 		all, missing := waits(t, app), 0
@@ -146,7 +146,7 @@ func settle(t *testing.T, app *towertest.App) {
 }
 
 // effects calls fn with how often each reaction has happened to each order.
-func effects(t *testing.T, app *towertest.App, fn func(o *Order, reaction string, n int)) {
+func effects(t *testing.T, app tower.DB, fn func(o *Order, reaction string, n int)) {
 	t.Helper()
 	orders, err := Orders.All().Records(t.Context(), app)
 	if err != nil {
