@@ -86,7 +86,7 @@ func (j *Job[Args]) Enqueue(ctx context.Context, db DB, args Args, options ...Jo
 // A worker calls handler once the job is due. If handler returns nil, the job is done. If it
 // returns an error or panics, it is called again later, up to [MaxAttempts] times in all,
 // after about 1 s, 16 s, 81 s, 4 min and so on; then the job is dead, until somebody retries
-// or drops it.
+// or drops it. After a [Permanent] error it is dead at once.
 //
 // A try may end halfway, as the process may, and the next begins anew. So what a handler
 // writes, it writes in the steps of its [JobRun]: each takes effect once. What reaches
@@ -255,4 +255,13 @@ func changeJob(ctx context.Context, db DB, id ID, change func(*store.Tx) error) 
 		return Conflict(refused.Error())
 	}
 	return Jobs.coded(id, err)
+}
+
+// Permanent returns an error of a handler after which the job is not tried again: it is dead at
+// once. It returns nil for nil.
+func Permanent(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &jobs.Permanent{Err: err}
 }

@@ -14,6 +14,19 @@ import (
 
 var errStopping = errors.New("the application closes")
 
+// A Permanent is an error after which a job is not tried again.
+type Permanent struct{ Err error }
+
+func (p *Permanent) Error() string { return p.Err.Error() }
+
+func (p *Permanent) Unwrap() error { return p.Err }
+
+// last reports whether a try that failed was a job's last.
+func (j *Job) last(failed error) bool {
+	var permanent *Permanent
+	return j.Attempt >= j.MaxAttempts || errors.As(failed, &permanent)
+}
+
 // finishing is how long the engine tries to commit the end of a try.
 const finishing = Lease
 
@@ -70,14 +83,14 @@ func (e *Engine) settle(job *Job, failed error, now time.Time) {
 		job.Attempt--
 		job.wait(now)
 	default:
-		job.fail(Described(failed), now)
+		job.fail(Described(failed), job.last(failed), now)
 	}
 }
 
 // fail makes the job wait for its next try, or dead after the last.
-func (j *Job) fail(reason string, now time.Time) {
+func (j *Job) fail(reason string, last bool, now time.Time) {
 	j.Error = reason
-	if j.Attempt >= j.MaxAttempts {
+	if last {
 		j.end(Dead, now, time.Time{})
 		return
 	}
@@ -111,7 +124,7 @@ func (e *Engine) log(run *Run, failed error) {
 	attrs := []any{"job", run.Job.Name, "id", run.Job.ID, "attempt", run.Job.Attempt}
 	switch {
 	case failed == nil, errors.Is(failed, errStopping), errors.Is(failed, ErrLost):
-	case run.Job.Attempt >= run.Job.MaxAttempts:
+	case run.Job.last(failed):
 		e.Log.Error("a job is dead after its last try", append(attrs, "error", failed)...)
 	default:
 		e.Log.Warn("a job has failed and will be tried again", append(attrs, "error", failed)...)
@@ -164,7 +177,7 @@ func (e *Engine) mend(tx *store.Tx, job *Job, now time.Time) error {
 func (j *Job) takeBack(now time.Time) {
 	const reason = "the process ended while the job ran"
 	if j.Attempt >= j.MaxAttempts {
-		j.fail(reason, now)
+		j.fail(reason, true, now)
 		return
 	}
 	j.Error = reason
