@@ -51,6 +51,10 @@ import (
 //	TOWER_WORKERS     how many jobs run at once in this process; 0 or off: none, and no
 //	                  reactions; default 10, in test 0
 //	TOWER_WORK        on: run jobs, in place of serving; default: none
+//	TOWER_SMTP        server that sends mail in production, if the program imports package smtp:
+//	                  smtp://user:password@host:587; smtps:// is TLS from the beginning, and
+//	                  ?tls=off none; default: production does not start
+//	TOWER_MAIL_FROM   whom mail is from: Shop <shop@example.com>; default: production does not start
 //	TOWER_METRICS_TOKEN  with which metrics, and the reasons of the health, are read;
 //	                  default: nobody reads them
 //	TOWER_MIGRATE     status, plan, run, accept, rehearse or examine: do what tower db or tower doctor asks for in

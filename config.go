@@ -275,6 +275,7 @@ func (c Config) readEnvironment(out *server.Config) (err error) {
 	}
 	_, err = allowed(vars)
 	add(err)
+	add(readMail(out, vars))
 	accessLog, err := onOrOff(vars, "TOWER_ACCESS_LOG", out.Env != "test")
 	add(err)
 	out.Quiet = c.Quiet || !accessLog

@@ -57,7 +57,11 @@ var rooms = []room{
 	{"internal/archive", []string{"internal/record", "internal/store"}, "a store is copied and restored without its models", []string{"net/http", melody}},
 	{"internal/archive/bucket", []string{"internal/archive"}, "a bucket knows names and bytes", []string{melody}},
 	{"s3", []string{"", "internal/archive/bucket"}, "an application that needs no bucket links none", nil},
+	{"smtp", []string{"internal/mail", "internal/mail/smtp"}, "an application that sends no mail links nothing of it", nil},
 	{"otel", []string{""}, "an application without traces links nothing of OpenTelemetry", nil},
+	{"internal/mail", nil, "an application finds what sends mail, and does not link it", []string{bbolt, melody, gomail}},
+	{"internal/mail/smtp", []string{"internal/jobs", "internal/mail"}, "a message is sent without an application", []string{melody}},
+	{"internal/mail/mailbox", []string{"internal/jobs", "internal/mail", "internal/record", "internal/server/fault", "internal/store"}, "the mailbox of development reads jobs, and sends nothing", []string{melody, gomail}},
 	{"internal/jobs", []string{"internal/record", "internal/store", "internal/server/fault"}, "jobs are taken and run without an application", []string{melody}},
 	{"internal/webhook", nil, "a request is signed and sent without an application", []string{bbolt, melody}},
 	{"internal/reactions", []string{"internal/jobs", "internal/query", "internal/record", "internal/store", "internal/server/fault"}, "reactions follow the log without an application", []string{melody}},
@@ -105,13 +109,13 @@ var rooms = []room{
 	{"internal/server/metrics", nil, "it counts what others do", []string{melody, bbolt}},
 	{"internal/server/health", nil, "the state of an application is known above", []string{melody, bbolt}},
 	{"internal/server/workers", []string{"internal/server/fault"}, "a worker knows no application", []string{melody}},
-	{"internal/server", []string{"internal/archive", "internal/compress", "internal/files", "internal/jobs", "internal/reactions", "internal/database/driver", "internal/nodes", "internal/server/health", "internal/server/metrics", "internal/server/front", "internal/migrate", "internal/environ", "internal/settings", "internal/openapi", "internal/server/schema", "internal/server/workers", "internal/server/requestid", "internal/server/slow", "internal/server/tracing", "internal/edge", "internal/deadline", "internal/public", "internal/server/chain", "internal/server/answer", "internal/server/fault", "internal/server/limit", "internal/server/route", "internal/server/form", "internal/server/view", "internal/server/outbox", "internal/server/transport", "internal/server/upload",
+	{"internal/server", []string{"internal/archive", "internal/compress", "internal/files", "internal/jobs", "internal/mail", "internal/mail/mailbox", "internal/reactions", "internal/database/driver", "internal/nodes", "internal/server/health", "internal/server/metrics", "internal/server/front", "internal/migrate", "internal/environ", "internal/settings", "internal/openapi", "internal/server/schema", "internal/server/workers", "internal/server/requestid", "internal/server/slow", "internal/server/tracing", "internal/edge", "internal/deadline", "internal/public", "internal/server/chain", "internal/server/answer", "internal/server/fault", "internal/server/limit", "internal/server/route", "internal/server/form", "internal/server/view", "internal/server/outbox", "internal/server/transport", "internal/server/upload",
 		"internal/wire", "internal/record", "internal/store", "internal/query", "internal/cursor", "internal/client", "internal/likeness", "internal/server/budget", "internal/server/read", "internal/server/guess", "internal/server/session", "internal/server/audit", "internal/wire/replica"},
 		"the application does not know its consoles", application},
 	{"internal/server/control", []string{"internal/jobs", "internal/bulk", "internal/nodes", "internal/erase", "internal/archive", "internal/private", "internal/server", "internal/server/schema", "internal/server/answer", "internal/server/fault", "internal/server/requestid", "internal/server/route", "internal/server/outbox",
 		"internal/wire", "internal/record", "internal/store", "internal/query", "internal/cursor"},
 		"it serves consoles by the methods of the application", application},
-	{"", []string{"internal/archive", "internal/files", "internal/jobs", "internal/reactions", "internal/webhook", "internal/database", "internal/database/driver", "internal/database/move", "internal/program", "internal/release", "internal/server/front", "internal/migrate", "internal/environ", "internal/settings", "internal/edge", "internal/public", "internal/server", "internal/server/answer", "internal/server/control", "internal/server/fault", "internal/server/requestid", "internal/server/tracing", "internal/server/form", "internal/server/limit", "internal/server/route", "internal/server/session", "internal/server/view",
+	{"", []string{"internal/archive", "internal/files", "internal/jobs", "internal/mail", "internal/mail/mailbox", "internal/reactions", "internal/webhook", "internal/database", "internal/database/driver", "internal/database/move", "internal/program", "internal/release", "internal/server/front", "internal/migrate", "internal/environ", "internal/settings", "internal/edge", "internal/public", "internal/server", "internal/server/answer", "internal/server/control", "internal/server/fault", "internal/server/requestid", "internal/server/tracing", "internal/server/form", "internal/server/limit", "internal/server/route", "internal/server/session", "internal/server/view",
 		"internal/wire", "internal/record", "internal/store", "internal/query", "internal/cursor"},
 		"the public types wire the parts together", append([]string{"testing"}, application...)},
 	{"password", nil, "a password is hashed without an application", []string{"net", bbolt, melody}},
@@ -155,6 +159,8 @@ var rooms = []room{
 		"internal/repl/term", "internal/wire", "scaffolds"}, "the command line builds applications, and leaves those that run to commands", []string{melody}},
 	{"internal/systemtest", nil, "it has tests only", nil},
 	{"docs/guide", nil, "it has tests only", nil},
+	{"internal/systemtest/mail", nil, "it has tests only", nil},
+	{"internal/systemtest/smtptest", nil, "a server of mail belongs to no program", nil},
 	{"internal/systemtest/hostile", nil, "it has tests only", nil},
 	{"internal/systemtest/nodes", nil, "it has tests only", nil},
 	{"internal/systemtest/deploy", []string{"internal/deploy", "internal/release"}, "it has tests only", nil},
@@ -177,12 +183,14 @@ const (
 	bubbles   = "github.com/charmbracelet/bubbles"
 	goja      = "github.com/dop251/goja"
 	cobra     = "github.com/spf13/cobra"
+	gomail    = "github.com/wneessen/go-mail"
 	bundler   = "github.com/evanw/esbuild/pkg/api"
 )
 
 // application is what an application's binary never links: the command line, the
-// bundler, the console, and, unless it imports package otel, OpenTelemetry.
-var application = []string{bubbletea, goja, cobra, bundler, "go.opentelemetry.io/otel"}
+// bundler, the console, and, unless it imports packages otel and smtp, OpenTelemetry and what
+// sends mail.
+var application = []string{bubbletea, goja, cobra, bundler, "go.opentelemetry.io/otel", gomail}
 
 // alone says which rooms alone import a package of others directly, and why.
 var alone = []struct {
@@ -199,6 +207,7 @@ var alone = []struct {
 	{"github.com/VictoriaMetrics/metrics", []string{"internal/server/metrics"}, "what is counted stands in one place"},
 	{cobra, []string{"internal/cli", "internal/commands", "internal/commands/db", "commands", "cmd/tower"}, "the command lines of tower and of an application are read in one way"},
 	{"github.com/klauspost/compress", []string{"internal/compress", "internal/archive"}, "one package decides which answers are compressed, and backups are"},
+	{gomail, []string{"internal/mail/smtp"}, "mail is sent in one place"},
 	{bundler, []string{"internal/dev", "internal/client/bundle"}, "scripts are bundled when an application is built, and the library when it changes"},
 }
 
@@ -327,7 +336,7 @@ func TestNothingInternalCanBeCalled(t *testing.T) {
 	for _, public := range []any{
 		tower.App{}, tower.Answer{}, tower.Connection{}, tower.Tx{}, tower.Request{}, tower.Error{}, tower.Problems{}, tower.Record{}, tower.View{},
 		tower.List{}, tower.LiveValue{}, tower.Config{}, tower.Limits{}, tower.Condition{}, tower.RouteOption{},
-		tower.Model[Recipe]{}, tower.Scope[Recipe]{}, tower.ValueScope[Recipe]{}, tower.CursorOption[Recipe]{}, tower.Job[Recipe]{}, tower.JobRun{}, tower.JobRecord{}, tower.Work{}, tower.JobOption{},
+		tower.Model[Recipe]{}, tower.Scope[Recipe]{}, tower.ValueScope[Recipe]{}, tower.CursorOption[Recipe]{}, tower.Job[Recipe]{}, tower.JobRun{}, tower.JobRecord{}, tower.Work{}, tower.JobOption{}, tower.Mail{}, tower.MailView{},
 		tower.Router[*session]{}, tower.Mounted[*recipesController]{},
 	} {
 		at := reflect.TypeOf(public)

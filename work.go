@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/towerkit/tower/internal/jobs"
+	"github.com/towerkit/tower/internal/mail"
 	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/server/form"
 )
@@ -88,6 +89,9 @@ func (c Config) work() *work {
 	}
 	if len(c.Webhooks) > 0 {
 		w.jobs = append(w.jobs, sending(c.Webhooks))
+	}
+	if mail.Installed != nil {
+		w.jobs = append(w.jobs, sendMail)
 	}
 	return w
 }

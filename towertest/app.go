@@ -44,6 +44,7 @@ type App struct {
 	Transport string
 
 	clock *clock
+	seen  *seen // mail
 }
 
 // Open opens the application in the environment "test", on a temporary store and with the
@@ -80,7 +81,7 @@ func serve(t testing.TB, config tower.Config, pace server.Pace) (served *App, en
 	web := httptest.NewUnstartedServer(app.Handler())
 	web.Config.ConnContext = transport.ConnContext
 	web.Start()
-	return &App{App: app, URL: web.URL, Transport: Socket}, func() {
+	return &App{App: app, URL: web.URL, Transport: Socket, seen: &seen{ids: map[tower.ID]bool{}}}, func() {
 		if err := app.Close(); err != nil {
 			t.Errorf("close the application: %v", err)
 		}

@@ -66,7 +66,7 @@ var requiredModules = []string{
 	"github.com/inconshreveable/mousetrap", "github.com/jackc/pgpassfile", "github.com/jackc/pgservicefile", "github.com/jackc/pgx/v5", "github.com/jackc/puddle/v2", "github.com/joho/godotenv", "github.com/klauspost/compress", "github.com/leodido/go-urn", "github.com/lucasb-eyer/go-colorful",
 	"github.com/mattn/go-isatty", "github.com/mattn/go-localereader", "github.com/mattn/go-runewidth", "github.com/muesli/ansi", "github.com/muesli/cancelreader", "github.com/muesli/termenv",
 	"github.com/oklog/ulid/v2", "github.com/olahol/melody", "github.com/rivo/uniseg", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/valyala/fastrand",
-	"github.com/valyala/histogram", "github.com/xo/terminfo", "go.etcd.io/bbolt", "golang.org/x/crypto", "golang.org/x/mod", "golang.org/x/net", "golang.org/x/sync", "golang.org/x/sys", "golang.org/x/text",
+	"github.com/valyala/histogram", "github.com/wneessen/go-mail", "github.com/xo/terminfo", "go.etcd.io/bbolt", "golang.org/x/crypto", "golang.org/x/mod", "golang.org/x/net", "golang.org/x/sync", "golang.org/x/sys", "golang.org/x/text",
 	"golang.org/x/time",
 }
 

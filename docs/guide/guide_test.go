@@ -134,7 +134,7 @@ func complete(t *testing.T, name, text string) string {
 // importOf returns the path of the package that the guides call by a name, "" if it is none.
 func importOf(name string) string {
 	for _, known := range []string{
-		"github.com/rs/cors", "github.com/towerkit/tower", "github.com/towerkit/tower/towertest", "blog/models", "blog/controllers", "blog/jobs", "blog/migrations", "blog/reactions",
+		"github.com/rs/cors", "github.com/towerkit/tower", "github.com/towerkit/tower/towertest", "blog/models", "blog/controllers", "blog/jobs", "blog/mails", "blog/migrations", "blog/reactions",
 		"bufio", "bytes", "cmp", "context", "embed", "errors", "fmt", "html", "io", "io/fs", "iter", "log", "log/slog", "maps",
 		"net", "net/http", "net/http/httptest", "net/http/pprof", "net/url", "net/netip", "os", "os/signal", "path", "path/filepath",
 		"regexp", "slices", "strconv", "strings", "sync", "syscall", "testing", "time", "unicode",

@@ -3,6 +3,7 @@ package jobs
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -176,4 +177,27 @@ func (s *scanner) after(lane string) time.Time {
 func slotTime(slot string) time.Time {
 	micros, _ := strconv.ParseInt(slot[strings.LastIndexByte(slot, '/')+1:], 10, 64) // stamp has written it
 	return time.UnixMicro(micros)
+}
+
+// Find returns a job, or [store.ErrNotFound].
+func (t *Table) Find(snap *store.Snapshot, id record.ID) (Job, error) {
+	image, err := snap.Get(t.Model, id)
+	if err != nil {
+		return Job{}, err
+	}
+	return t.read(image)
+}
+
+// Newest calls fn with the jobs of a name, newest first, until it returns false.
+func (t *Table) Newest(snap *store.Snapshot, name string, fn func(Job) bool) error {
+	at := &store.Bound{Value: record.StringValue(name)}
+	var failed error
+	err := snap.Scan(t.Model, store.Range{Index: t.Model.Field("job"), Min: at, Max: at, Reverse: true}, func(image *record.Image) bool {
+		var job Job
+		if job, failed = t.read(image); failed != nil {
+			return false
+		}
+		return fn(job)
+	})
+	return errors.Join(failed, err)
 }

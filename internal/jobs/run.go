@@ -61,12 +61,9 @@ func (r *Run) has(job *Job) bool {
 // read returns the job as it is stored: the zero Job if there is none.
 func (r *Run) read(ctx context.Context) (job Job, err error) {
 	err = r.engine.store.View(ctx, func(snap *store.Snapshot) error {
-		image, err := snap.Get(r.engine.table.Model, r.Job.ID)
+		job, err = r.engine.table.Find(snap, r.Job.ID)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
-		}
-		if err == nil {
-			job, err = r.engine.table.read(image)
 		}
 		return err
 	})

@@ -21,6 +21,8 @@ import (
 	"github.com/towerkit/tower/internal/environ"
 	"github.com/towerkit/tower/internal/files"
 	"github.com/towerkit/tower/internal/jobs"
+	"github.com/towerkit/tower/internal/mail"
+	"github.com/towerkit/tower/internal/mail/mailbox"
 	"github.com/towerkit/tower/internal/migrate"
 	"github.com/towerkit/tower/internal/nodes"
 	"github.com/towerkit/tower/internal/reactions"
@@ -72,6 +74,9 @@ type Config struct {
 
 	Jobs      *jobs.Config      // workers; nil: the application has no jobs
 	Reactions *reactions.Config // nil: there are none
+
+	Mail    mail.Settings    // how mail is sent, if the program does
+	Mailbox *mailbox.Mailbox // shows what would have been sent; nil: nobody sees it
 
 	Seed func(ctx context.Context) error // creates the application's first records; nil: there are none
 
@@ -331,6 +336,7 @@ func (a *App) open(ctx context.Context, to listener) (err error) {
 	limits := transport.Limits{MaxFrame: a.config.Limits.MaxFrame, Pace: a.config.Limits.Pace(), Log: a.log}
 	a.sockets, a.links = transport.NewSockets(a, limits), transport.NewLinks(a, limits)
 	a.reads = read.New(a)
+	a.config.Mailbox.Open(a.store, a.Fail)
 	a.running.Go(a.runHandles)
 	a.running.Go(func() {
 		if err := a.engine.Run(a.ctx); err != nil && a.ctx.Err() == nil {
@@ -413,6 +419,7 @@ func (a *App) Close() error {
 		a.sockets.Close()
 		a.links.Close()
 		a.reads.Close()
+		a.config.Mailbox.Close()
 	}
 	a.cancel()
 	if a.nodes != nil {

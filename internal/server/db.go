@@ -23,7 +23,10 @@ type DB interface {
 
 // A Tx is a transaction that has not been committed. It holds no lock. It is not safe for
 // concurrent use.
-type Tx struct{ *store.Tx }
+type Tx struct {
+	*store.Tx
+	App *App // whose store it writes
+}
 
 // Transaction runs fn as part of tx.
 func (tx *Tx) Transaction(_ context.Context, fn func(*Tx) error) error { return fn(tx) }
@@ -75,7 +78,7 @@ func (a *App) Transaction(ctx context.Context, fn func(*Tx) error) error {
 			tx.SetAttempt(call.attempt)
 		}
 		tx.SetTrace(carried)
-		err := fn(&Tx{tx})
+		err := fn(&Tx{tx, a})
 		written = a.slow.Begin()
 		return err
 	})

@@ -18,6 +18,7 @@ import (
 	"github.com/towerkit/tower/internal/client"
 	"github.com/towerkit/tower/internal/deadline"
 	"github.com/towerkit/tower/internal/edge"
+	"github.com/towerkit/tower/internal/mail/mailbox"
 	"github.com/towerkit/tower/internal/openapi"
 	"github.com/towerkit/tower/internal/public"
 	"github.com/towerkit/tower/internal/record"
@@ -75,6 +76,10 @@ func (a *App) Handler() http.Handler {
 	}
 	mux.HandleFunc("GET "+view.AssetsURL+"{file}", a.serveAsset)
 	mux.Handle("GET /_tower/files/{model}/{record}/{field}/{file}", a.afterOwn(http.HandlerFunc(a.serveFile)))
+	if a.config.Mailbox != nil {
+		mux.Handle("GET "+mailbox.Path, a.config.Mailbox)
+		mux.Handle("GET "+mailbox.Path+"/", a.config.Mailbox)
+	}
 	if a.config.OpenAPI {
 		mux.HandleFunc("GET /_tower/openapi.json", a.serveOpenAPI)
 	}

@@ -98,6 +98,9 @@ func (a *App) destination(r *http.Request, location string) string {
 	return "/"
 }
 
+// RenderMail renders the view of a mail.
+func (a *App) RenderMail(view string, data any) (string, error) { return a.views.Mail(view, data) }
+
 // A pageSource reads the cursors of a page, all of them as of one commit. Clients receive
 // the changes since.
 type pageSource struct {

@@ -197,6 +197,7 @@ func (a *App) shutdown(web *front.Front) error {
 		a.sockets.Close()
 		a.links.Close()
 		a.reads.Close()
+		a.config.Mailbox.Close()
 	})
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("requests did not finish within %s", drain)

@@ -53,6 +53,8 @@ func variables(env string) []variable {
 		{name: "TOWER_WORKERS", fallback: workers},
 		{name: "TOWER_WEBHOOK_ALLOW"},
 		{name: "TOWER_WORK", process: true},
+		{name: "TOWER_SMTP", secret: true},
+		{name: "TOWER_MAIL_FROM"},
 		{name: "TOWER_METRICS_TOKEN", secret: true},
 		{name: "TOWER_MIGRATE", process: true},
 		{name: "TOWER_RELEASES", process: true},

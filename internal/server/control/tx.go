@@ -18,6 +18,7 @@ import (
 // A transaction is an open transaction of a console. Actions called within it read and
 // write it, and may do so from several goroutines.
 type transaction struct {
+	app    *server.App
 	mu     sync.Mutex
 	tx     *store.Tx
 	parent *transaction // the transaction to commit into; nil: the store
@@ -70,7 +71,7 @@ func (db txDB) View(ctx context.Context, fn func(*store.Snapshot) error) error {
 // Transaction runs fn on a fork of the transaction and joins it. It runs fn again if
 // another fork wrote the same records meanwhile.
 func (db txDB) Transaction(_ context.Context, fn func(*server.Tx) error) error {
-	return db.write(func(tx *store.Tx) error { return fn(&server.Tx{Tx: tx}) })
+	return db.write(func(tx *store.Tx) error { return fn(&server.Tx{Tx: tx, App: db.app}) })
 }
 
 // requestDB returns the DB that a request reads and writes: the store, an open
@@ -116,7 +117,7 @@ func (c *console) stateAt(seq uint64) (server.DB, error) {
 // begin opens a transaction, or a nested one in the transaction that the request names,
 // and returns its number.
 func (c *console) begin(req *wire.ControlRequest) (any, error) {
-	made := &transaction{}
+	made := &transaction{app: c.app}
 	if req.Tx == 0 {
 		made.tx = c.app.Store().Begin(c.by)
 	} else {

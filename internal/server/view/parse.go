@@ -23,9 +23,11 @@ type page struct {
 	start string // the template that begins the document: its layout, or its own "main"
 }
 
-// The layout of a page unless it defines "layout", and the name of a page without one.
+// The layouts of a page and of a mail unless they define "layout", and the name of one without
+// any.
 const (
 	defaultLayout = "layout.html"
+	mailLayout    = "layouts/mail.html"
 	noLayout      = "none"
 )
 
@@ -123,7 +125,7 @@ func (v *Templates) parsePage(partials *template.Template, sources map[string]st
 }
 
 // layoutOf returns the file of a page's layout: what the page names by {{define "layout"}},
-// or else layout.html. An error page has none unless it names one.
+// or else layout.html, for a mail layouts/mail.html. An error page has none unless it names one.
 func (v *Templates) layoutOf(partials *template.Template, name, source string, isFailure bool) (string, error) {
 	set, err := v.clone(partials)
 	if err != nil {
@@ -136,6 +138,8 @@ func (v *Templates) layoutOf(partials *template.Template, name, source string, i
 	switch {
 	case defined == nil && isFailure:
 		return noLayout, nil
+	case defined == nil && v.isMail(name):
+		return mailLayout, nil
 	case defined == nil:
 		return defaultLayout, nil
 	}
@@ -154,6 +158,13 @@ func (v *Templates) layoutOf(partials *template.Template, name, source string, i
 	default:
 		return "layouts/" + layout + ".html", nil
 	}
+}
+
+// isMail reports whether a view is that of a mail: it is below mail/, and no page's.
+func (v *Templates) isMail(name string) bool {
+	return strings.HasPrefix(name, "mail/") && !slices.ContainsFunc(v.router.Routes, func(rt *route.Route) bool {
+		return rt.Kind == route.KindPage && rt.View() == name
+	})
 }
 
 // clone returns a copy of a set, whose function render finds what the copy defines.

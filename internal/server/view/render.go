@@ -38,6 +38,23 @@ func (v *Templates) Page(page *Page) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
+// Mail renders the view of a mail: "mail/welcome.html".
+func (v *Templates) Mail(name string, data any) (string, error) {
+	current, err := v.current()
+	if err != nil {
+		return "", err
+	}
+	found := current.pages[name]
+	if found.set == nil {
+		return "", fmt.Errorf("there is no views/%s", name)
+	}
+	var out strings.Builder
+	if err := found.set.ExecuteTemplate(&out, found.start, data); err != nil {
+		return "", fmt.Errorf("render views/%s: %w", name, located(err))
+	}
+	return out.String(), nil
+}
+
 // DependsOnViewer reports whether a partial is rendered for each viewer, or each group of
 // viewers with the same rights, which its name declares: "posts/_post.viewer.html".
 func DependsOnViewer(partial string) bool { return strings.HasSuffix(partial, ".viewer.html") }
