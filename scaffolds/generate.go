@@ -34,6 +34,7 @@ var generators = map[string]generator{
 	"model":      {makeModel, inGo(modelName)},
 	"controller": {makeController, inGo(controllerName)},
 	"field":      {makeFields, fieldName},
+	"mail":       {makeMail, inGo(mailName)},
 	"migration":  {makeMigration, inGo(migrationName)},
 	"deploy":     {makeDeploy, deployName},
 }

@@ -19,18 +19,28 @@ const everyField = "scaffold BlogPost title:string body:text published:bool:inde
 func TestGolden(t *testing.T) {
 	dir := newApp(t)
 	generate(t, dir, "model User name:string")
+	isGolden(t, dir, everyField, "blog_post")
+}
+
+func TestGoldenMail(t *testing.T) {
+	isGolden(t, newApp(t), "mail PasswordReset", "password_reset")
+}
+
+// isGolden compares what a generator adds to an application with the files of a folder.
+func isGolden(t *testing.T, dir, line, folder string) {
+	t.Helper()
 	before := tree(t, dir)
-	generate(t, dir, everyField)
+	generate(t, dir, line)
 	after := tree(t, dir)
 	checkFiles(t, after)
 
 	got := map[string]string{}
 	for name, text := range after {
-		if text != before[name] && name != manifestName {
+		if text != before[name] && name != manifestName && !strings.HasSuffix(name, "/") {
 			got[name+".golden"] = text
 		}
 	}
-	golden := filepath.Join("testdata", "blog_post")
+	golden := filepath.Join("testdata", folder)
 	if *update {
 		if err := os.RemoveAll(golden); err != nil {
 			t.Fatal(err)
@@ -45,7 +55,7 @@ func TestGolden(t *testing.T) {
 }
 
 func TestGenerateTwice(t *testing.T) {
-	for _, line := range []string{"scaffold Post title:string", "model Post title:string", "controller Pages about contact"} {
+	for _, line := range []string{"scaffold Post title:string", "model Post title:string", "controller Pages about contact", "mail Welcome"} {
 		dir := newApp(t)
 		generate(t, dir, line)
 		before := tree(t, dir)

@@ -35,6 +35,8 @@ pages of its scaffold. A ref is a choice in the form, and the pages show the nam
 record. If a file has no place for its lines any more, nothing is changed,
 and the lines to add by hand are shown.
 
+tower generate mail writes a mail, with its view and a test, and the layout of all mail.
+
 tower generate deploy writes what runs the application elsewhere: units of systemd and
 the script that installs them, a Dockerfile, fly.toml, and a workflow of GitHub. Name some
 of systemd, docker, fly and github, or none for all.
@@ -51,6 +53,7 @@ receives.`,
   tower generate model User name:string email:string:unique
   tower generate field Task due:time owner:ref=users 'state:enum(open,done)'
   tower generate controller Pages about contact
+  tower generate mail Welcome
   tower generate types
   tower generate deploy`,
 	}
@@ -95,7 +98,7 @@ func plannedCommand(cmd *cobra.Command, plan func(folder, kind string, args []st
 		if err := applyPlan(cmd.OutOrStdout(), made, dryRun); err != nil || dryRun {
 			return err
 		}
-		return requirePassword(cmd, app, made)
+		return requireModules(cmd, app, made)
 	}
 	cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if len(args) == 0 {
@@ -108,30 +111,43 @@ func plannedCommand(cmd *cobra.Command, plan func(folder, kind string, args []st
 	return cmd
 }
 
-// passwordModules are what package password needs beside tower.
-var passwordModules = []string{"github.com/alexedwards/argon2id", "golang.org/x/crypto", "golang.org/x/sys"}
+// ownModules are what packages of tower's need beside tower that an application imports only if
+// it uses them.
+var ownModules = map[string][]string{
+	"password": {"github.com/alexedwards/argon2id", "golang.org/x/crypto", "golang.org/x/sys"},
+	"smtp":     {"github.com/wneessen/go-mail", "golang.org/x/crypto", "golang.org/x/net", "golang.org/x/text"},
+}
 
-// requirePassword completes the application's go.mod if generated code imports package password:
+// requireModules completes the application's go.mod if generated code imports such a package:
 // go mod tidy removes what it needs while nothing imports it.
-func requirePassword(cmd *cobra.Command, app *application, made *scaffolds.Plan) error {
-	imported := slices.ContainsFunc(made.Steps, func(s scaffolds.Step) bool {
-		text, err := os.ReadFile(filepath.Join(app.Folder, filepath.FromSlash(s.Path)))
-		return err == nil && path.Ext(s.Path) == ".go" && strings.Contains(string(text), strconv.Quote(towerModule+"/password"))
-	})
-	if !imported {
+func requireModules(cmd *cobra.Command, app *application, made *scaffolds.Plan) error {
+	var modules []string
+	for _, step := range made.Steps {
+		text, err := os.ReadFile(filepath.Join(app.Folder, filepath.FromSlash(step.Path)))
+		if err != nil || path.Ext(step.Path) != ".go" {
+			continue
+		}
+		for name, needed := range ownModules {
+			if strings.Contains(string(text), strconv.Quote(towerModule+"/"+name)) {
+				modules = append(modules, needed...)
+			}
+		}
+	}
+	if modules == nil {
 		return nil
 	}
+	slices.Sort(modules)
 	source := app.Replace
 	if source == "" {
 		list := exec.CommandContext(cmd.Context(), "go", "list", "-m", "-f", "{{.Dir}}", towerModule)
 		list.Dir = app.Folder
 		out, err := list.Output()
 		if err != nil {
-			return cli.Hinted(fmt.Errorf("find what package password requires: %s", firstLine(err)), "go mod tidy completes go.mod")
+			return cli.Hinted(fmt.Errorf("find what the generated code requires: %s", firstLine(err)), "go mod tidy completes go.mod")
 		}
 		source = strings.TrimSpace(string(out))
 	}
-	added, err := upgrade.Complete(app.Folder, source, passwordModules)
+	added, err := upgrade.Complete(app.Folder, source, slices.Compact(modules))
 	if err != nil {
 		return cli.Hinted(err, "go mod tidy completes go.mod")
 	}
