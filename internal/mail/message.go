@@ -65,8 +65,6 @@ type Sender interface {
 	// Send returns when the server has taken the message. The error is a [*jobs.Permanent]
 	// if the server refuses the message for good.
 	Send(ctx context.Context, m *Message, id string) error
-	// Check signs in to the server, and sends nothing.
-	Check(ctx context.Context) error
 	// String names the server. It holds no secret.
 	String() string
 }

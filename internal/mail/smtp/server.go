@@ -102,11 +102,6 @@ func (s *server) Send(ctx context.Context, m *mail.Message, id string) error {
 	return s.failure(err)
 }
 
-// Check signs in to the server.
-func (s *server) Check(ctx context.Context) error {
-	return s.failure(s.connect(ctx, func(*gomail.Client) error { return nil }))
-}
-
 // connect calls do with a client that has signed in to the server. The connection breaks when
 // ctx ends.
 func (s *server) connect(ctx context.Context, do func(*gomail.Client) error) (err error) {
