@@ -132,7 +132,7 @@ func TestGenerateRefuses(t *testing.T) {
 	put(t, dir, "controllers/mine.go", "package controllers\n\nfunc NewLabels() {}\n")
 	before := tree(t, dir)
 	for line, want := range map[string]string{
-		"widget Post":                                  "the generators are controller, deploy, field, migration, model, scaffold",
+		"widget Post":                                  "the generators are controller, deploy, field, mail, migration, model, scaffold",
 		"scaffold":                                     "the name is missing",
 		"controller":                                   "the name is missing",
 		"scaffold Post":                                "it has no fields",
