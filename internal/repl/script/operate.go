@@ -138,8 +138,11 @@ func (e *Evaluator) jobOf(v goja.Value) string {
 	if !ok {
 		return ""
 	}
-	if m := e.recordModel(object); m != nil && m.info.Name == jobsModel {
-		return m.id("why", object)
+	if m := e.recordModel(object); m != nil { // it has no members but its fields
+		if m.info.Name == jobsModel {
+			return m.id("why", object)
+		}
+		return ""
 	}
 	if object.Get("why") != nil && object.Get("retry") != nil && object.Get("id") != nil {
 		return object.Get("id").String()

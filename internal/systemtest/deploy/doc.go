@@ -1,2 +1,0 @@
-// Package deploy tests tower deploy and releases as processes.
-package deploy

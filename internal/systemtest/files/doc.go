@@ -1,2 +1,0 @@
-// Package files tests files that are uploaded and downloaded.
-package files

@@ -1,2 +1,0 @@
-// Package https tests certificates and HTTPS.
-package https

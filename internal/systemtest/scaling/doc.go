@@ -1,2 +1,0 @@
-// Package scaling tests applications as they are on several nodes.
-package scaling
