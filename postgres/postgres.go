@@ -22,7 +22,7 @@ func init() {
 	driver.Open, driver.Migrate, driver.Examine, driver.Load = open, migrate, examine, load
 }
 
-func open(ctx context.Context, o driver.Options) (driver.Log, error) {
+func open(ctx context.Context, o driver.Options) (driver.Database, error) {
 	log, err := postgres.Open(ctx, o.Address, postgres.Options{Listen: o.Listen, Migrate: o.Migrate, Logger: o.Log})
 	if err != nil {
 		return nil, err

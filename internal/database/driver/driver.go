@@ -15,12 +15,17 @@ import (
 // A Log is the history of commits in a database, which all nodes share.
 type Log interface {
 	store.Log
+	// Close ends the connections. The store must be closed before.
+	Close()
+}
+
+// A Database is a Log that has its records in tables as well.
+type Database interface {
+	Log
 	// Compare compares the tables and the log with what a store has of them, as of one commit.
 	Compare(context.Context, *store.Store) (*Comparison, error)
 	// Running returns how many nodes run.
 	Running(context.Context) (int, error)
-	// Close ends the connections. The store must be closed before.
-	Close()
 }
 
 // A Comparison is what was compared, and how it differs.
@@ -38,7 +43,7 @@ type Options struct {
 }
 
 // Open connects to a database. It is nil in a program without a driver.
-var Open func(context.Context, Options) (Log, error)
+var Open func(context.Context, Options) (Database, error)
 
 // Migrate plans what brings the tables of a database in line with models, and does it if run is
 // set. say is told of each statement before it is executed. It is nil in a program without a

@@ -59,11 +59,15 @@ func Out(ctx context.Context, o *migrate.Opening, open func(context.Context, *sl
 	if _, err := os.Lstat(path); err == nil {
 		return nil, fmt.Errorf("%s exists: give another name, or remove it first", path)
 	}
-	log, err := open(ctx, slog.New(slog.DiscardHandler))
+	opened, err := open(ctx, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, err
 	}
-	defer log.Close()
+	defer opened.Close()
+	log, is := opened.(driver.Database)
+	if !is {
+		return nil, errors.New("the log that the nodes share is in no database")
+	}
 	switch running, err := log.Running(ctx); {
 	case err != nil:
 		return nil, err
@@ -81,7 +85,7 @@ func Out(ctx context.Context, o *migrate.Opening, open func(context.Context, *sl
 }
 
 // fill makes a file of what is in a database.
-func fill(ctx context.Context, o *migrate.Opening, log driver.Log, path string, say func(string)) (*driver.Comparison, error) {
+func fill(ctx context.Context, o *migrate.Opening, log driver.Database, path string, say func(string)) (*driver.Comparison, error) {
 	options := o.Options(ctx)
 	options.Log, options.Say = log, func(progress string) {
 		say(strings.Replace(progress, "building the replica of the shared log", "copying", 1))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/towerkit/tower/internal/database/driver"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -21,7 +22,7 @@ func (c *console) check(ctx context.Context) (*wire.Checked, error) {
 	for _, survey := range c.app.Store().Surveys() {
 		checked.Found = append(checked.Found, "when the application started, "+survey.String())
 	}
-	if shared := c.app.Shared(); shared != nil {
+	if shared, is := c.app.Shared().(driver.Database); is {
 		compared, err := shared.Compare(ctx, c.app.Store())
 		if err != nil {
 			return nil, err
