@@ -456,8 +456,14 @@ func (a *App) Jobs() *jobs.Engine { return a.jobs }
 // Reactions returns the engine of the application's reactions, nil if it has none.
 func (a *App) Reactions() *reactions.Engine { return a.reactions }
 
-// Shared returns the log that the nodes of the application share, nil if it runs on one.
-func (a *App) Shared() driver.Log { return a.shared }
+// Compare compares the database that nodes share with the store. It returns nil if there is none.
+func (a *App) Compare(ctx context.Context) (*driver.Comparison, error) {
+	shared, is := a.shared.(driver.Database)
+	if !is {
+		return nil, nil
+	}
+	return shared.Compare(ctx, a.store)
+}
 
 // Archive returns what copies the store to its archive, nil if there is none.
 func (a *App) Archive() *archive.Archiver { return a.archiver }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"strings"
 
-	"github.com/towerkit/tower/internal/database/driver"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -22,11 +21,11 @@ func (c *console) check(ctx context.Context) (*wire.Checked, error) {
 	for _, survey := range c.app.Store().Surveys() {
 		checked.Found = append(checked.Found, "when the application started, "+survey.String())
 	}
-	if shared, is := c.app.Shared().(driver.Database); is {
-		compared, err := shared.Compare(ctx, c.app.Store())
-		if err != nil {
-			return nil, err
-		}
+	compared, err := c.app.Compare(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if compared != nil {
 		checked.Found = append(checked.Found, compared.Differences...)
 		checked.Compared = &compared.Comparison
 	}
