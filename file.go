@@ -57,12 +57,7 @@ func init() { registerFile() }
 func registerFile() { record.RegisterFile(reflect.TypeFor[File]()) }
 
 // storedFiles is the model of what is known of the content of files.
-var storedFiles = newStoredFiles()
-
-func newStoredFiles() *Model[fileRecord] {
-	registerHeader()
-	return NewModel[fileRecord]("tower_files")
-}
+var storedFiles = newOwn[fileRecord]("tower_files")
 
 type fileRecord struct {
 	Record

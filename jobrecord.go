@@ -16,12 +16,7 @@ import (
 //		job := tower.Jobs.Fields
 //		return tower.Jobs.Where(tower.Is(&job.For, e.User.ID)).Desc(&job.CreatedAt), nil
 //	}
-var Jobs = newJobs()
-
-func newJobs() *Model[JobRecord] {
-	registerHeader()
-	return NewModel[JobRecord]("tower_jobs")
-}
+var Jobs = newOwn[JobRecord]("tower_jobs")
 
 // A JobRecord is the record of a job.
 type JobRecord struct {
@@ -71,12 +66,7 @@ var jobTable = &jobs.Table{
 
 // Schedules is the model of the schedules of an application, which has it as soon as [Config]
 // lists Schedules. Its records say when each comes next.
-var Schedules = newSchedules()
-
-func newSchedules() *Model[ScheduleRecord] {
-	registerHeader()
-	return NewModel[ScheduleRecord]("tower_schedules")
-}
+var Schedules = newOwn[ScheduleRecord]("tower_schedules")
 
 // A ScheduleRecord is the record of a schedule.
 type ScheduleRecord struct {

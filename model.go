@@ -254,3 +254,9 @@ func NewID() ID { return record.NewID() }
 // ParseID returns text as an ID, or an error unless it has the form of one: 26 characters,
 // upper case. It does not check that there is such a record.
 func ParseID(text string) (ID, error) { return record.ParseID(text) }
+
+// newOwn returns a model of tower's own.
+func newOwn[T any](name string) *Model[T] {
+	registerHeader()
+	return NewModel[T](name)
+}

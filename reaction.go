@@ -66,7 +66,7 @@ func On[T any](name string, scope Scope[T], on Event, react func(ctx context.Con
 	r.reaction.Scope, r.err = scope.resolve()
 	if react != nil {
 		r.reaction.Handle = func(ctx context.Context, tx *store.Tx, rec any) error {
-			return react(ctx, &Tx{&server.Tx{Tx: tx}}, rec.(*T))
+			return react(ctx, &Tx{server.TxIn(ctx, tx)}, rec.(*T))
 		}
 	}
 	for _, option := range options {
@@ -100,7 +100,7 @@ type Gap struct {
 func OnGap(compare func(ctx context.Context, tx *Tx, gap Gap) error) ReactionOption {
 	return ReactionOption{func(r *reactions.Reaction) {
 		r.Gap = func(ctx context.Context, tx *store.Tx, gap reactions.Gap) error {
-			return compare(ctx, &Tx{&server.Tx{Tx: tx}}, Gap(gap))
+			return compare(ctx, &Tx{server.TxIn(ctx, tx)}, Gap(gap))
 		}
 	}}
 }
@@ -188,12 +188,6 @@ type WaitingReaction struct {
 	Depth   int             `json:"depth" tower:"private"`
 	Slot    string          `json:"slot" tower:"private,index"`
 	Lane    string          `json:"lane" tower:"private,unique"`
-}
-
-// newOwn returns a model of tower's own.
-func newOwn[T any](name string) *Model[T] {
-	registerHeader()
-	return NewModel[T](name)
 }
 
 // markTable and waitingTable are how the packages within read and write the records of reactions.

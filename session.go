@@ -26,12 +26,7 @@ import (
 //		session := tower.Sessions.Fields
 //		return tower.Sessions.Where(tower.Is(&session.UserID, d.UserID())).Desc(&session.SeenAt), nil
 //	}
-var Sessions = newSessions()
-
-func newSessions() *Model[SessionRecord] {
-	registerHeader()
-	return NewModel[SessionRecord]("tower_sessions")
-}
+var Sessions = newOwn[SessionRecord]("tower_sessions")
 
 // A SessionRecord is the record of a session: one signed-in device.
 type SessionRecord struct {

@@ -19,6 +19,16 @@ type Config struct {
 	All   []*Reaction
 	Run   bool // this process runs them
 	Log   *slog.Logger
+
+	// Context adds to the context of what runs; nil: nothing.
+	Context func(context.Context) context.Context
+}
+
+func (c *Config) context(ctx context.Context) context.Context {
+	if c.Context == nil {
+		return ctx
+	}
+	return c.Context(ctx)
 }
 
 // Check returns an error if a reaction cannot be one, or if two have one name.

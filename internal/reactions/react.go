@@ -169,7 +169,7 @@ func (r *runner) call(ctx context.Context, tx *store.Tx, it *Item, image *record
 		return err
 	}
 	run := &Run{Name: it.Reaction, Event: eventOf(it.Event), Seq: it.Seq, Attempt: it.Attempt + 1}
-	ctx, cancel := context.WithTimeout(context.WithValue(ctx, runKey{}, run), longest)
+	ctx, cancel := context.WithTimeout(context.WithValue(r.engine.context(ctx), runKey{}, run), longest)
 	defer cancel()
 	return fault.Recover("the reaction "+it.Reaction, func() error { return r.reaction.Handle(ctx, tx, rec) })
 }

@@ -290,7 +290,7 @@ func (r *runner) skip(ctx context.Context) error {
 		if r.reaction.Gap == nil {
 			return nil
 		}
-		return r.reaction.Gap(ctx, tx, gap)
+		return r.reaction.Gap(r.engine.context(ctx), tx, gap)
 	})
 	if err != nil {
 		return fmt.Errorf("go on after commits that the log does not have: %w", err)

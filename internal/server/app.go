@@ -373,7 +373,7 @@ func (a *App) open(ctx context.Context, to listener) (err error) {
 	}
 	if a.config.Reactions != nil {
 		config := *a.config.Reactions
-		config.Log = a.log
+		config.Log, config.Context = a.log, a.within
 		a.reactions = reactions.New(a.store, config)
 		if err := a.reactions.Start(ctx); err != nil {
 			return errors.Join(err, a.Close())

@@ -31,6 +31,19 @@ type Tx struct {
 // Transaction runs fn as part of tx.
 func (tx *Tx) Transaction(_ context.Context, fn func(*Tx) error) error { return fn(tx) }
 
+type appKey struct{}
+
+// within returns a context that carries the application.
+func (a *App) within(ctx context.Context) context.Context {
+	return context.WithValue(ctx, appKey{}, a)
+}
+
+// TxIn returns a transaction of the application that the context of a reaction carries.
+func TxIn(ctx context.Context, tx *store.Tx) *Tx {
+	app, _ := ctx.Value(appKey{}).(*App)
+	return &Tx{Tx: tx, App: app}
+}
+
 type dbKey struct{}
 
 // withDB returns a context that makes the application read and write db instead of its

@@ -1,6 +1,7 @@
 package mail_test
 
 import (
+	"context"
 	"errors"
 	"net/mail"
 	"strings"
@@ -222,5 +223,24 @@ func TestSettings(t *testing.T) {
 	_, err = tower.New(c)
 	if err == nil || !strings.Contains(err.Error(), "TOWER_SMTP: a password is not sent") || !strings.Contains(err.Error(), `TOWER_MAIL_FROM: "shop" is not`) || strings.Contains(err.Error(), "secretpw") {
 		t.Errorf("with wrong settings: %v", err)
+	}
+}
+
+// A reaction sends mail in its own transaction.
+func TestAReactionSendsMail(t *testing.T) {
+	c := config()
+	c.Reactions = []tower.Reaction{tower.On("thank", Orders.All(), tower.Enter, func(ctx context.Context, tx *tower.Tx, order *Order) error {
+		mail := receipt("ada@example.com")
+		mail.Data = order
+		_, err := mail.Send(ctx, tx)
+		return err
+	})}
+	app := towertest.Open(t, c)
+	if err := Orders.Create(t.Context(), app, &Order{Number: "N-7"}); err != nil {
+		t.Fatal(err)
+	}
+	app.RunReactions(t)
+	if mail := app.Mail().Wait(t, "ada@example.com"); !strings.Contains(mail.HTML, "Order N-7") {
+		t.Errorf("the mail is %s", mail.HTML)
 	}
 }
