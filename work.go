@@ -51,8 +51,9 @@ func Every[Args any](cron, zone string, job *Job[Args], args Args, missed Missed
 		option.set(&s.schedule.Options)
 	}
 	fail := func(err error) { s.err = errors.Join(s.err, err) }
-	location, known := time.UTC, true
+	location := time.UTC
 	if zone != "" {
+		var known bool
 		if location, known = form.LoadZone(zone); !known {
 			fail(fmt.Errorf("there is no time zone %q; it has an IANA name, as Europe/Berlin", zone))
 			return s

@@ -26,7 +26,7 @@ func (f *Files) Copy(ctx context.Context) {
 	for ctx.Err() == nil {
 		err := f.copyAll(ctx)
 		switch {
-		case err == nil, ctx.Err() != nil, errors.Is(err, store.ErrClosed):
+		case ctx.Err() != nil, errors.Is(err, store.ErrClosed):
 			return
 		case errors.Is(err, store.ErrExpired): // it begins anew
 			continue
@@ -41,7 +41,7 @@ func (f *Files) Copy(ctx context.Context) {
 	}
 }
 
-// copyAll copies what the archive lacks, and then what comes.
+// copyAll copies what the archive lacks, and then what comes, until something fails.
 func (f *Files) copyAll(ctx context.Context) error {
 	newest := f.store.Seq()
 	names, err := f.copies.List(ctx)

@@ -210,7 +210,7 @@ func (r *runner) runItems(ctx context.Context) error {
 		if r.single = done > 1; r.single {
 			return nil
 		}
-		done, ran, failed, err = r.runThese(ctx, due[:1], err)
+		_, ran, failed, err = r.runThese(ctx, due[:1], err)
 	}
 	if err != nil {
 		return err
