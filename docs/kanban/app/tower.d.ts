@@ -2,10 +2,11 @@
 // Written by tower: do not edit. It is right to commit it.
 
 declare module "tower" {
-  import type { Card, CardID, CardInput, Column } from "tower/types";
+  import type { Card, CardID, CardInput, Column, SessionRecord } from "tower/types";
 
   interface Models {
     cards: Card;
+    tower_sessions: SessionRecord;
   }
 
   interface Actions {
@@ -24,6 +25,21 @@ declare module "tower" {
 
 declare module "tower/types" {
   import type { ID, Int64, Time } from "tower";
+
+  /** tower.SessionRecord */
+  export interface SessionRecord {
+    readonly id: ID;
+    readonly createdAt: Time;
+    readonly updatedAt: Time;
+    readonly userId: ID;
+    readonly method: string;
+    readonly label: string;
+    readonly address: string;
+    readonly agent: string;
+    readonly seenAt: Time;
+    readonly expiresAt: Time;
+    readonly endsAt: Time;
+  }
 
   /** controllers.CardID */
   export interface CardID {
@@ -71,6 +87,19 @@ declare module "tower" {
 
   /** A 64-bit integer. One that a JavaScript number cannot represent is a string of its digits. */
   export type Int64 = number | string;
+
+  /** What a record has of a file. It is downloaded at url, by whoever may see the record. */
+  export interface StoredFile {
+    readonly id: ID;
+    readonly name: string;
+    readonly type: string;
+    readonly size: number;
+    readonly sum: string;
+    readonly url: string;
+  }
+
+  /** What stands for an uploaded file in the input of an action. */
+  export type Upload = string;
 
   /** The declarations of the application. Its generated types add the members. */
   export interface Models {}
@@ -142,8 +171,24 @@ declare module "tower" {
     readonly retryAfter: number;
     /** The id by which the server's log names the request; undefined if the error says everything. */
     readonly request: string | undefined;
+    /** Messages by field name, for an input that is not valid. */
+    readonly problems: Problems;
     constructor(failure: Failure);
   }
+
+  export interface UploadOptions {
+    /** Receives how many bytes of how many have been sent. */
+    onProgress?: (sent: number, total: number) => void;
+    /** Stops the upload. */
+    signal?: AbortSignal;
+  }
+
+  /**
+   * Uploads a file for a field of an action, `upload("POST /posts", "cover", file)`, and resolves with what stands for
+   * it in the action's input. If the connection breaks, the upload goes on where it was, for as long as it takes. Rejects
+   * with a TowerError, whose problems say what is wrong with the file, or if the signal stops it. It runs in browsers.
+   */
+  export function upload(route: string, field: string, file: Blob, options?: UploadOptions): Promise<Upload>;
 
   /** The state of a store and its connection. It is immutable; each change makes a new one. */
   export interface State {

@@ -89,13 +89,14 @@ async function send(store: Store, unsent: UnsentList, form: HTMLFormElement, sub
   const route = `${method} ${action.pathname}`;
   if (store.ended) return false;
   unsent.sent(form);
+  const entries = entriesOf(form, submitter); // a submitter that is busy is no part of the form
   const release = setBusy(form, submitter);
   const stop = showRefusal(store, form);
   let result: Result | null, fields: URLSearchParams;
   try {
     const problems = await uploadFiles(form, route);
     if (Object.keys(problems).length > 0) return showProblems(form, problems, "");
-    fields = fieldsOf(form, submitter, action);
+    fields = fieldsOf(entries, isMultipart(form, submitter), action);
     result = await (isSecret(form) ? store.call(route, fields) : write(store, unsent, route, fields, labelOf(form, submitter)));
   } catch {
     location.reload(); // the user changed or the connection ended; the call may have taken effect
@@ -108,7 +109,7 @@ async function send(store: Store, unsent: UnsentList, form: HTMLFormElement, sub
   if (result?.error) return showProblems(form, result.problems, result.error.message);
 
   showProblems(form, {}, "");
-  const unchanged = fieldsOf(form, submitter, action).toString() === fields.toString();
+  const unchanged = fieldsOf(entriesOf(form, submitter), isMultipart(form, submitter), action).toString() === fields.toString();
   if (!(result && navigate(result)) && method === "POST" && unchanged) reset.call(form);
   return true;
 }
@@ -152,14 +153,20 @@ function isSecret(form: HTMLFormElement): boolean {
   return getAttribute(form, "data-tower") === "now" || find(form, "[type=password]") !== null;
 }
 
+type Entry = [name: string, value: FormDataEntryValue];
+
+function entriesOf(form: HTMLFormElement, submitter: Submitter): Entry[] {
+  return [...new FormData(form, ownSubmitter(form, submitter))];
+}
+
 /** Returns the fields in the action's query, followed by the fields that the browser would send. */
-function fieldsOf(form: HTMLFormElement, submitter: Submitter, action: URL): URLSearchParams {
+function fieldsOf(entries: Entry[], multipart: boolean, action: URL): URLSearchParams {
   const fields = new URLSearchParams(action.search);
   fields.delete("_method");
-  for (const [name, value] of new FormData(form, ownSubmitter(form, submitter))) {
+  for (const [name, value] of entries) {
     if (typeof value === "string") fields.append(name, value);
     else if (uploads.has(value)) fields.append(name, uploads.get(value)!);
-    else if (value.name || !isMultipart(form, submitter)) fields.append(name, value.name);
+    else if (value.name || !multipart) fields.append(name, value.name);
   }
   return fields;
 }
