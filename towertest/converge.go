@@ -310,13 +310,11 @@ func (k *checker) shrinkOnce(steps *[]step, attempt func(fewer []step)) {
 	}
 }
 
-// modelNames returns the names of the application's models, without tower's own.
+// modelNames returns the names of the application's models.
 func modelNames(app *tower.App) []string {
 	var names []string
 	for _, m := range server.Models(server.AppOf(app)) {
-		if !strings.HasPrefix(m.Name, "tower_") {
-			names = append(names, m.Name)
-		}
+		names = append(names, m.Name)
 	}
 	return names
 }

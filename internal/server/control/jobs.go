@@ -17,6 +17,9 @@ const mostJobs = 50
 // jobs answers a request about the application's jobs.
 func (c *console) jobs(ctx context.Context, req *wire.ControlRequest) (any, error) {
 	engine := c.app.Jobs()
+	if engine == nil && req.Do == wire.DoJobs {
+		return wire.JobsInfo{Queues: []wire.QueueInfo{}, Schedules: []wire.ScheduleInfo{}, Jobs: []wire.JobInfo{}}, nil
+	}
 	if engine == nil {
 		return nil, fault.Errorf(fault.NotFound, "the application has no jobs: Config.Jobs lists none")
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strconv"
 	"strings"
 
 	"github.com/towerkit/tower/internal/record"
@@ -67,14 +68,20 @@ func (c *console) endSession(ctx context.Context, req *wire.ControlRequest) erro
 	if user == "" {
 		return fault.Errorf(fault.BadRequest, "a visitor has no session")
 	}
-	did := "end all sessions of " + req.As
-	if req.Key != "" {
-		did = "end session " + req.Key + " of " + req.As
+	if req.Key == "" {
+		if err := c.app.EndSessions(user); err != nil {
+			return err
+		}
+		return c.note(ctx, "end all sessions of "+req.As)
 	}
-	if err := c.app.EndSession(c.by, user, record.ID(req.Key)); err != nil {
+	number, err := strconv.ParseInt(req.Key, 10, 64)
+	if err != nil {
+		return fault.Errorf(fault.BadRequest, "%q is not the number of a session", req.Key)
+	}
+	if err := c.app.EndSession(user, number); err != nil {
 		return err
 	}
-	return c.note(ctx, did)
+	return c.note(ctx, "end session "+req.Key+" of "+req.As)
 }
 
 // log lists the newest commits, or those that changed or revealed one record.
