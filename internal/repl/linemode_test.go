@@ -56,7 +56,7 @@ id                          title  body  published  likes  createdAt            
 		{"json that moves nothing", Options{JSON: true, Expr: []string{"({['\\u202e']: '\\u009b\\u{e0041}\\u115f日'})"}}, 0, "{\"\\u202e\":\"\\u009b\\udb40\\udc41\\u115f日\"}\n", ""},
 		{"a syntax error changes nothing", Options{Expr: []string{"Post.create({title: 1})\nPost.("}}, 1, "",
 			"-e:2:6: SyntaxError: Unexpected token (\n  Post.(\n       ^\n"},
-		{"a failure stops the rest", Options{Expr: []string{`1; oops; 2`, `3`}}, 1, "1\n", "-e 1:1:4: ReferenceError: oops is not defined\n  1; oops; 2\n     ^\n"},
+		{"a failure stops the rest", Options{Expr: []string{`1; zzzz; 2`, `3`}}, 1, "1\n", "-e 1:1:4: ReferenceError: zzzz is not defined\n  1; zzzz; 2\n     ^\n"},
 		{"problems of fields", Options{Expr: []string{`Post.create({body: "x"})`}}, 1, "",
 			"-e:1:12: invalid: the record is not valid\n  Post.create({body: \"x\"})\n             ^\n  title  is required\n"},
 		{"code that ends too early", Options{Expr: []string{`Post.create({`}}, 1, "", "-e:1:14: SyntaxError: the code ends too early\n  Post.create({\n               ^\n"},
@@ -157,10 +157,10 @@ func TestPipe(t *testing.T) {
 		{"over several lines", "let o = {\n  a: 1,\n\n  b: `x\n${1 + 1}\n`\n}\no.b\n", 0, "x\n2\n", ""},
 		{"chained lines", "Post.all()\n  .limit(5)\n  .count()\nif (false) 1\nelse 2\n", 0, "0\n2\n", ""},
 		{"a bracket in a pattern", "let r = x => /[({]/.test(x)\nr('(')\n", 0, "true\n", ""},
-		{"an error names its line", "1\n\nlet y = {\n a: oops\n}\n2\n", 1, "1\n", "stdin:4:5: ReferenceError: oops is not defined\n   a: oops\n      ^\n"},
+		{"an error names its line", "1\n\nlet y = {\n a: zzzz\n}\n2\n", 1, "1\n", "stdin:4:5: ReferenceError: zzzz is not defined\n   a: zzzz\n      ^\n"},
 		{"a syntax error", "1\nfoo bar\n2\n", 1, "1\n", "stdin:2:5: SyntaxError: Unexpected identifier\n  foo bar\n      ^\n"},
 		{"the end is missing", "1\nfoo(\n", 1, "1\n", "stdin:2:5: SyntaxError: the code ends too early\n  foo(\n      ^\n"},
-		{"an error in an earlier function", "function f() {\n  oops()\n}\n\nf()\n", 1, "", "stdin:2:7: ReferenceError: oops is not defined\n"},
+		{"an error in an earlier function", "function f() {\n  zzzz()\n}\n\nf()\n", 1, "", "stdin:2:7: ReferenceError: zzzz is not defined\n"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			exit, out, errs := runOn(t, fakeapp.Start(t), Options{Input: strings.NewReader(test.in)})

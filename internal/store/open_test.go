@@ -115,7 +115,7 @@ func TestFilesThatAreNoStore(t *testing.T) {
 			if err := os.WriteFile(path, bytes.Repeat([]byte("text "), 10_000), 0o600); err != nil {
 				t.Fatal(err)
 			}
-		}, "it is not a store, or it is damaged: invalid database"},
+		}, "it is not a store, or it is damaged, restore a backup: invalid database"},
 		{"a folder", func(t *testing.T, path string) {
 			if err := os.Mkdir(path, 0o700); err != nil {
 				t.Fatal(err)
