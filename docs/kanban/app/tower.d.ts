@@ -2,11 +2,10 @@
 // Written by tower: do not edit. It is right to commit it.
 
 declare module "tower" {
-  import type { Card, CardID, CardInput, Column, SessionRecord } from "tower/types";
+  import type { Card, CardID, CardInput, Column } from "tower/types";
 
   interface Models {
     cards: Card;
-    tower_sessions: SessionRecord;
   }
 
   interface Actions {
@@ -25,21 +24,6 @@ declare module "tower" {
 
 declare module "tower/types" {
   import type { ID, Int64, Time } from "tower";
-
-  /** tower.SessionRecord */
-  export interface SessionRecord {
-    readonly id: ID;
-    readonly createdAt: Time;
-    readonly updatedAt: Time;
-    readonly userId: ID;
-    readonly method: string;
-    readonly label: string;
-    readonly address: string;
-    readonly agent: string;
-    readonly seenAt: Time;
-    readonly expiresAt: Time;
-    readonly endsAt: Time;
-  }
 
   /** controllers.CardID */
   export interface CardID {
