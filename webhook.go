@@ -103,18 +103,13 @@ func (w *Webhook) enqueue(ctx context.Context, tx *Tx, to []string, data any) er
 		if err := webhook.Check(address); err != nil {
 			return fmt.Errorf("the webhook %s: %w", w.name, err)
 		}
-		delivery := &Delivery{Webhook: w.name, Event: event, State: "waiting", URL: address, Body: body}
-		if err := Deliveries.Create(ctx, tx, delivery); err != nil {
-			return err
-		}
-		job, err := deliver.Enqueue(ctx, tx, delivery.ID)
+		id := NewID()
+		job, err := deliver.Enqueue(ctx, tx, id)
 		if err != nil {
 			return err
 		}
-		if _, err := Deliveries.Update(ctx, tx, delivery.ID, func(d *Delivery) error {
-			d.JobID = job
-			return nil
-		}); err != nil {
+		delivery := &Delivery{Record: Record{ID: id}, Webhook: w.name, Event: event, State: "waiting", JobID: job, URL: address, Body: body}
+		if err := Deliveries.Create(ctx, tx, delivery); err != nil {
 			return err
 		}
 	}
@@ -201,7 +196,7 @@ func (s *sender) send(ctx context.Context, app *App, id ID) error {
 	}
 	var status *webhook.StatusError
 	gone := errors.As(failed, &status) && status.Gone
-	last := failed != nil && (gone || run.run.Job.Attempt >= run.run.Job.MaxAttempts)
+	last := failed != nil && (gone || run.run.Job.Last(failed))
 	err = app.Transaction(ctx, func(tx *Tx) error {
 		if err := forgetDeliveries(ctx, tx); err != nil {
 			return err

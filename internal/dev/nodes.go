@@ -20,7 +20,7 @@ type nodes struct {
 	all        []*node      // of the goroutine of run
 }
 
-// A node is one of these processes.
+// A node is one process of the application.
 type node struct {
 	number int // from 2: the current process is the first
 	child  *child

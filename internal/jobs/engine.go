@@ -286,7 +286,7 @@ func (e *Engine) do(ctx context.Context, run *Run) {
 	}
 }
 
-// stop waits for the tries that run, and ends the contexts of those that take too long.
+// stop waits for the running tries, and ends the contexts of those that take too long.
 func (e *Engine) stop() {
 	if e.returned(e.Grace) {
 		return

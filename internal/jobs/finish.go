@@ -21,8 +21,8 @@ func (p *Permanent) Error() string { return p.Err.Error() }
 
 func (p *Permanent) Unwrap() error { return p.Err }
 
-// last reports whether a try that failed was a job's last.
-func (j *Job) last(failed error) bool {
+// Last reports whether a try that failed is the job's last.
+func (j *Job) Last(failed error) bool {
 	var permanent *Permanent
 	return j.Attempt >= j.MaxAttempts || errors.As(failed, &permanent)
 }
@@ -67,7 +67,7 @@ func outcome(run *Run, failed error) string {
 		return "lost"
 	case errors.Is(failed, errStopping):
 		return "returned"
-	case run.Job.Attempt >= run.Job.MaxAttempts:
+	case run.Job.Last(failed):
 		return Dead
 	}
 	return "failed"
@@ -83,7 +83,7 @@ func (e *Engine) settle(job *Job, failed error, now time.Time) {
 		job.Attempt--
 		job.wait(now)
 	default:
-		job.fail(Described(failed), job.last(failed), now)
+		job.fail(Described(failed), job.Last(failed), now)
 	}
 }
 
@@ -124,7 +124,7 @@ func (e *Engine) log(run *Run, failed error) {
 	attrs := []any{"job", run.Job.Name, "id", run.Job.ID, "attempt", run.Job.Attempt}
 	switch {
 	case failed == nil, errors.Is(failed, errStopping), errors.Is(failed, ErrLost):
-	case run.Job.last(failed):
+	case run.Job.Last(failed):
 		e.Log.Error("a job is dead after its last try", append(attrs, "error", failed)...)
 	default:
 		e.Log.Warn("a job has failed and will be tried again", append(attrs, "error", failed)...)

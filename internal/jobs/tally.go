@@ -57,7 +57,7 @@ func (e *Engine) count(ctx context.Context) {
 	}
 }
 
-// countAll counts the jobs in the store, and returns as of which commit.
+// countAll counts the jobs in the store, and returns the commit at which it did.
 func (e *Engine) countAll(ctx context.Context) (seq uint64, err error) {
 	all := newTally()
 	err = e.store.View(ctx, func(snap *store.Snapshot) error {

@@ -23,7 +23,7 @@ import (
 	"github.com/towerkit/tower/internal/systemtest/pgtest"
 )
 
-// A member is a store on a database, and counts what it was told of its writes.
+// A member is a store on a database that counts the outcomes of its writes.
 type member struct {
 	*store.Store
 	t       *testing.T
@@ -31,7 +31,7 @@ type member struct {
 	hot     record.ID
 	made    atomic.Int64 // acknowledged
 	added   atomic.Int64 // to the hot record, acknowledged
-	unknown atomic.Int64 // writes of which it is not known
+	unknown atomic.Int64 // writes with an unknown outcome
 	failed  atomic.Int64
 }
 
@@ -114,7 +114,7 @@ func (m *member) holds() []byte {
 	return all.Bytes()
 }
 
-// checkNothingLost compares what members were told with what the database has, and the members
+// checkNothingLost compares the outcomes that members counted with the database, and the members
 // with each other and with one that comes late.
 func checkNothingLost(t *testing.T, address string, members ...*member) {
 	t.Helper()

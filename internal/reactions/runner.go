@@ -230,10 +230,9 @@ func (r *runner) follow(image *record.Image) {
 func (r *runner) saveSometimes(ctx context.Context) error {
 	behind := r.seen - r.mark.Seq
 	gone := behind > 0 && r.engine.store.LogStart() > r.mark.Seq+1
-	if behind < saveEvery || !r.first() && behind < 2*saveEvery {
-		if !gone {
-			return nil
-		}
+	few := behind < saveEvery || !r.first() && behind < 2*saveEvery
+	if few && !gone {
+		return nil
 	}
 	return r.save(ctx)
 }

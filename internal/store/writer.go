@@ -135,7 +135,7 @@ type group struct {
 	answers []answer // of all, in order; when writing fails, only the errors in them are valid
 	calls   map[string]waitingAnswer
 	apart   bool       // no transaction joins it
-	sent    []Appended // to a shared log, of which it is not known whether it has them
+	sent    []Appended // to a shared log, which may or may not have them
 }
 
 // writeGroup commits transactions, and whatever else waits, in one transaction of the

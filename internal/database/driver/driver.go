@@ -46,7 +46,7 @@ type Options struct {
 var Open func(context.Context, Options) (Database, error)
 
 // Migrate plans what brings the tables of a database in line with models, and does it if run is
-// set. say is told of each statement before it is executed. It is nil in a program without a
+// set. Migrate calls say with each statement before it executes it. It is nil in a program without a
 // driver.
 var Migrate func(ctx context.Context, o Options, models []*record.Model, run bool, say func(Statement)) (Plan, error)
 

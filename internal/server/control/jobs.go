@@ -17,10 +17,10 @@ const mostJobs = 50
 // jobs answers a request about the application's jobs.
 func (c *console) jobs(ctx context.Context, req *wire.ControlRequest) (any, error) {
 	engine := c.app.Jobs()
-	if engine == nil && req.Do == wire.DoJobs {
-		return wire.JobsInfo{Queues: []wire.QueueInfo{}, Schedules: []wire.ScheduleInfo{}, Jobs: []wire.JobInfo{}}, nil
-	}
 	if engine == nil {
+		if req.Do == wire.DoJobs {
+			return noJobs(), nil
+		}
 		return nil, fault.Errorf(fault.NotFound, "the application has no jobs: Config.Jobs lists none")
 	}
 	switch req.Do {
@@ -35,9 +35,14 @@ func (c *console) jobs(ctx context.Context, req *wire.ControlRequest) (any, erro
 	}
 }
 
+func noJobs() wire.JobsInfo {
+	return wire.JobsInfo{Queues: []wire.QueueInfo{}, Schedules: []wire.ScheduleInfo{}, Jobs: []wire.JobInfo{}}
+}
+
 // describeJobs lists queues, schedules and jobs.
 func describeJobs(ctx context.Context, engine *jobs.Engine, req *wire.ControlRequest) (any, error) {
-	info := wire.JobsInfo{Workers: engine.Workers, Queues: []wire.QueueInfo{}, Schedules: []wire.ScheduleInfo{}, Jobs: []wire.JobInfo{}}
+	info := noJobs()
+	info.Workers = engine.Workers
 	queues, err := engine.Tally(ctx)
 	if err != nil {
 		return nil, err

@@ -61,7 +61,7 @@ function isMultipart(form: HTMLFormElement, submitter: Submitter): boolean {
 /** What stands for the files that have been uploaded. */
 const uploads = new WeakMap<File, string>();
 
-/** Uploads the files that are chosen in a form. Returns the problems of those that were refused. */
+/** Uploads the chosen files of a form. Returns the problems of those that the server refused. */
 async function uploadFiles(form: HTMLFormElement, route: string): Promise<Problems> {
   const problems: Problems = {};
   for (const box of findAll<HTMLInputElement>(form, "[type=file][data-max]")) {
