@@ -7,6 +7,7 @@ import (
 
 	"github.com/towerkit/tower/internal/files"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/store/typed"
 )
 
 // A File is a field of a model, or of the input of an action: an image, a document, any file. A
@@ -73,7 +74,7 @@ type fileRecord struct {
 }
 
 // fileTable is how the packages within read and write the records of files.
-var fileTable = &files.Table{
+var fileTable = &typed.Table[files.Entry]{
 	Model: storedFiles.model,
 	Read: func(rec any) files.Entry {
 		r := rec.(*fileRecord)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/towerkit/tower/internal/jobs"
+	"github.com/towerkit/tower/internal/store/typed"
 )
 
 // Jobs is the model of the jobs of an application, which has it as soon as [Config] lists
@@ -48,7 +49,7 @@ type JobRecord struct {
 }
 
 // jobTable is how the packages within read and write the records of jobs.
-var jobTable = &jobs.Table{
+var jobTable = &jobs.Table{Table: typed.Table[jobs.Job]{
 	Model: Jobs.model,
 	Read: func(rec any) jobs.Job {
 		r := rec.(*JobRecord)
@@ -62,7 +63,7 @@ var jobTable = &jobs.Table{
 			DueAt: j.Due, StartedAt: j.Started, FinishedAt: j.Finished, ScheduledAt: j.Scheduled, For: j.For, Steps: j.Steps, Done: j.Progress, Total: j.Total, Note: j.Note, Result: j.Result,
 			Args: j.Args, Saved: j.Saved, Error: j.Error, Slot: j.Slot, Key: j.Key, Worker: j.Worker}
 	},
-}
+}}
 
 // Schedules is the model of the schedules of an application, which has it as soon as [Config]
 // lists Schedules. Its records say when each comes next.
@@ -80,7 +81,7 @@ type ScheduleRecord struct {
 }
 
 // calendar is how the packages within read and write the records of schedules.
-var calendar = &jobs.Calendar{
+var calendar = &typed.Table[jobs.Due]{
 	Model: Schedules.model,
 	Read: func(rec any) jobs.Due {
 		r := rec.(*ScheduleRecord)

@@ -11,6 +11,7 @@ import (
 	"github.com/towerkit/tower/internal/reactions"
 	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/store/typed"
 )
 
 // An Event is what a commit does to a record and a query. Events can be combined:
@@ -191,7 +192,7 @@ type WaitingReaction struct {
 }
 
 // markTable and waitingTable are how the packages within read and write the records of reactions.
-var markTable = &reactions.Table[reactions.Mark]{
+var markTable = &typed.Table[reactions.Mark]{
 	Model: Reactions.model,
 	Read: func(rec any) reactions.Mark {
 		r := rec.(*ReactionRecord)
@@ -203,7 +204,7 @@ var markTable = &reactions.Table[reactions.Mark]{
 	},
 }
 
-var waitingTable = &reactions.Items{Table: reactions.Table[reactions.Item]{
+var waitingTable = &reactions.Items{Table: typed.Table[reactions.Item]{
 	Model: WaitingReactions.model,
 	Read: func(rec any) reactions.Item {
 		r := rec.(*WaitingReaction)

@@ -73,7 +73,7 @@ func (f *Files) copyAll(ctx context.Context) error {
 
 // copyOne copies the chunks of a complete file that the archive does not have.
 func (f *Files) copyOne(ctx context.Context, image *record.Image, have map[string]bool) error {
-	e, err := f.entry(image)
+	e, err := f.table.Of(image)
 	if err != nil || e.State != Stored {
 		return err
 	}

@@ -37,14 +37,6 @@ type Entry struct {
 	Changed time.Time // its last change
 }
 
-// A Table is the model of the records of files. Read returns the content of a *T of the model;
-// Write replaces it.
-type Table struct {
-	Model *record.Model
-	Read  func(rec any) Entry
-	Write func(rec any, e *Entry)
-}
-
 // File returns what a record has of the file.
 func (e *Entry) File() record.File {
 	return record.File{ID: e.ID, Name: e.Name, Type: e.Type, Size: e.Size, Sum: e.Sum}
@@ -82,23 +74,6 @@ func cutPart(part string) (node string, count int) {
 // chunkName returns the name of a chunk: no two processes write the same.
 func chunkName(id record.ID, n int, node string) string {
 	return fmt.Sprintf("%s/%06d-%s", id, n, node)
-}
-
-// read returns an entry as a transaction sees it, or [store.ErrNotFound].
-func (f *Files) read(tx *store.Tx, id record.ID) (Entry, error) {
-	image, err := tx.Get(f.table.Model, id)
-	if err != nil {
-		return Entry{}, err
-	}
-	return f.entry(image)
-}
-
-func (f *Files) entry(image *record.Image) (Entry, error) {
-	rec, err := image.Record()
-	if err != nil {
-		return Entry{}, err
-	}
-	return f.table.Read(rec), nil
 }
 
 // change changes an entry in a transaction of its own.

@@ -14,12 +14,13 @@ import (
 	"github.com/towerkit/tower/internal/archive"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/store/typed"
 )
 
 // Files are the files of an application. It is safe for concurrent use.
 type Files struct {
 	store  *store.Store
-	table  *Table
+	table  *typed.Table[Entry]
 	place  archive.Place
 	temp   string // folder of temporary files; "": the system's
 	keep   time.Duration
@@ -33,7 +34,7 @@ type Files struct {
 
 // Config says where files are kept.
 type Config struct {
-	Table  *Table
+	Table  *typed.Table[Entry]
 	Place  archive.Place
 	Local  bool          // the place is a folder of this machine that nobody has chosen, and other nodes do not have
 	Copies archive.Place // where each file is copied to; nil: nowhere
@@ -74,7 +75,7 @@ func (f *Files) Entry(ctx context.Context, id record.ID) (e Entry, err error) {
 	err = f.store.View(ctx, func(snap *store.Snapshot) error {
 		image, err := snap.Get(f.table.Model, id)
 		if err == nil {
-			e, err = f.entry(image)
+			e, err = f.table.Of(image)
 		}
 		return err
 	})
@@ -87,7 +88,7 @@ func (f *Files) Entry(ctx context.Context, id record.ID) (e Entry, err error) {
 // Attach returns the problem of a file that a transaction puts into a record, "" for none. The
 // transaction is repeated if the file is removed meanwhile.
 func (f *Files) Attach(tx *store.Tx, file record.File) (problem string, err error) {
-	e, err := f.read(tx, file.ID)
+	e, _, err := f.table.Get(tx, file.ID)
 	if errors.Is(err, store.ErrNotFound) || err == nil && e.State != Stored && e.State != Unused {
 		return "is not there any more; choose it again", nil
 	}

@@ -42,9 +42,7 @@ func (f *Files) Begin(ctx context.Context, name string, size int64, party string
 		e.Type = kindOf(nil)
 	}
 	_, err := f.store.Update(ctx, author, func(tx *store.Tx) error {
-		rec := f.table.Model.New()
-		f.table.Write(rec, &e)
-		image, err := tx.Create(f.table.Model, rec)
+		image, err := f.table.Create(tx, &e)
 		if err == nil {
 			e.ID = image.ID
 		}

@@ -43,7 +43,7 @@ func (f *Files) Sweep(ctx context.Context) (done Sweeping, err error) {
 	}
 	var entries []Entry
 	err = f.each(ctx, f.table.Model, func(image *record.Image) error {
-		e, err := f.entry(image)
+		e, err := f.table.Of(image)
 		entries = append(entries, e)
 		return err
 	})

@@ -12,6 +12,7 @@ import (
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/store/typed"
 )
 
 // A Handler does a job. ctx ends when the job is cancelled or lost, or the application
@@ -22,7 +23,7 @@ type Handler func(ctx context.Context, args json.RawMessage) error
 type Config struct {
 	Table     *Table
 	Handlers  map[string]Handler // by the names of jobs
-	Calendar  *Calendar          // nil: there are no schedules
+	Calendar  *typed.Table[Due]  // nil: there are no schedules
 	Schedules []Schedule
 	Workers   int                                            // most jobs that run at once; 0: none
 	Queues    map[string]int                                 // most jobs of a queue that run at once
@@ -161,7 +162,7 @@ func (e *Engine) changed(seq uint64, id record.ID, after *record.Image) {
 	var job Job
 	if after != nil {
 		var err error
-		if job, err = e.table.read(after); err != nil {
+		if job, err = e.table.Of(after); err != nil {
 			return
 		}
 	}
@@ -211,7 +212,7 @@ func (e *Engine) take(ctx context.Context, due []Job) (taken []*Run, err error) 
 		taken = taken[:0]
 		now := tx.Now()
 		for _, candidate := range due {
-			job, err := e.table.get(tx, candidate.ID)
+			job, _, err := e.table.Get(tx, candidate.ID)
 			if errors.Is(err, store.ErrNotFound) || err == nil && job.Slot != candidate.Slot {
 				continue
 			}
@@ -220,8 +221,8 @@ func (e *Engine) take(ctx context.Context, due []Job) (taken []*Run, err error) 
 			}
 			job.State, job.Started, job.Worker = Running, &now, e.worker
 			job.Attempt++
-			job.Slot = "r/" + stamp(e.lease(now))
-			if err := e.table.put(tx, &job); err != nil {
+			job.Slot = "r/" + typed.Stamp(e.lease(now))
+			if err := e.table.Put(tx, job.ID, &job); err != nil {
 				return err
 			}
 			taken = append(taken, &Run{Job: job, engine: e})

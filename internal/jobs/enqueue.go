@@ -59,9 +59,7 @@ func (t *Table) Enqueue(ctx context.Context, tx *store.Tx, name string, args []b
 		due = o.At
 	}
 	job.wait(due)
-	rec := t.Model.New()
-	t.Write(rec, &job)
-	image, err := tx.Create(t.Model, rec)
+	image, err := t.Create(tx, &job)
 	if err != nil {
 		return "", err
 	}
@@ -87,7 +85,7 @@ func (e *StateError) Error() string { return "the job is " + e.State }
 
 // Cancel ends a job that waits or runs. Its try commits nothing more, and its context ends.
 func (t *Table) Cancel(tx *store.Tx, id record.ID) error {
-	job, err := t.get(tx, id)
+	job, _, err := t.Get(tx, id)
 	if err != nil {
 		return err
 	}
@@ -96,13 +94,13 @@ func (t *Table) Cancel(tx *store.Tx, id record.ID) error {
 	}
 	now := tx.Now()
 	job.end(Cancelled, now, now.Add(Keep))
-	return t.put(tx, &job)
+	return t.Put(tx, job.ID, &job)
 }
 
 // Retry makes a job due now: one that waits, or one that is dead or cancelled, which begins
 // with its first try again and keeps the steps that it has done.
 func (t *Table) Retry(tx *store.Tx, id record.ID) error {
-	job, err := t.get(tx, id)
+	job, _, err := t.Get(tx, id)
 	if err != nil {
 		return err
 	}
@@ -115,12 +113,12 @@ func (t *Table) Retry(tx *store.Tx, id record.ID) error {
 		job.Attempt, job.Finished = 0, nil
 	}
 	job.wait(tx.Now())
-	return t.put(tx, &job)
+	return t.Put(tx, job.ID, &job)
 }
 
 // Drop deletes a job that does not run.
 func (t *Table) Drop(tx *store.Tx, id record.ID) error {
-	job, err := t.get(tx, id)
+	job, _, err := t.Get(tx, id)
 	if err != nil {
 		return err
 	}

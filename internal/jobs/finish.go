@@ -10,6 +10,7 @@ import (
 
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/store/typed"
 )
 
 var errStopping = errors.New("the application closes")
@@ -141,7 +142,7 @@ func (e *Engine) upkeep(ctx context.Context, f found) error {
 		now := tx.Now()
 		for _, all := range [][]Job{f.old, f.expired, f.unknown} {
 			for _, candidate := range all {
-				job, err := e.table.get(tx, candidate.ID)
+				job, _, err := e.table.Get(tx, candidate.ID)
 				if errors.Is(err, store.ErrNotFound) || err == nil && job.Slot != candidate.Slot {
 					continue
 				}
@@ -170,7 +171,7 @@ func (e *Engine) mend(tx *store.Tx, job *Job, now time.Time) error {
 	default:
 		return tx.Delete(e.table.Model, job.ID)
 	}
-	return e.table.put(tx, job)
+	return e.table.Put(tx, job.ID, job)
 }
 
 // takeBack ends a try whose process has ended.
@@ -220,7 +221,7 @@ func (e *Engine) renew(ctx context.Context) {
 			continue
 		}
 		_, err := e.store.Update(ctx, "jobs", func(tx *store.Tx) error {
-			until := "r/" + stamp(tx.Now().Add(Lease))
+			until := "r/" + typed.Stamp(tx.Now().Add(Lease))
 			for _, run := range tries {
 				job, err := run.own(tx)
 				if errors.Is(err, ErrLost) {
@@ -228,7 +229,7 @@ func (e *Engine) renew(ctx context.Context) {
 				}
 				job.Slot = until
 				if err == nil {
-					err = e.table.put(tx, &job)
+					err = e.table.Put(tx, job.ID, &job)
 				}
 				if err != nil {
 					return err

@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strings"
 	"time"
 
 	"github.com/towerkit/tower/internal/record"
-	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/store/typed"
 )
 
 // The states of a job.
@@ -60,13 +59,8 @@ type Job struct {
 	Worker string
 }
 
-// A Table is the model of an application's jobs. Read returns the content of a *T of the
-// model, which it does not change; Write replaces it.
-type Table struct {
-	Model *record.Model
-	Read  func(rec any) Job
-	Write func(rec any, job *Job)
-}
+// A Table is the model of an application's jobs.
+type Table struct{ typed.Table[Job] }
 
 // ErrLost is the error of a try that does not have its job any more: it was cancelled, or
 // another worker has it.
@@ -82,57 +76,23 @@ func CheckName(text string) error {
 	return nil
 }
 
-// stamp returns a time as a slot has it.
-func stamp(t time.Time) string {
-	if t.IsZero() {
-		return strings.Repeat("0", 17)
-	}
-	return fmt.Sprintf("%017d", max(t.UnixMicro(), 0))
-}
-
 // lane returns the beginning of the slots of jobs that wait in a queue with a priority.
 func lane(queue string, priority int) string { return fmt.Sprintf("w/%s/%d/", queue, priority) }
 
 // wait makes the job wait until a time.
 func (j *Job) wait(until time.Time) {
 	j.State, j.Due, j.Worker = Waiting, until.UTC().Truncate(time.Microsecond), ""
-	j.Slot = lane(j.Queue, j.Priority) + stamp(j.Due)
+	j.Slot = lane(j.Queue, j.Priority) + typed.Stamp(j.Due)
 }
 
 // end makes the job done, dead or cancelled. Unless it is dead, it is kept until a time.
 func (j *Job) end(state string, now, keep time.Time) {
 	j.State, j.Finished, j.Key, j.Worker = state, &now, nil, ""
-	j.Slot = "f/" + stamp(keep)
+	j.Slot = "f/" + typed.Stamp(keep)
 	if state == Dead {
-		j.Slot = "d/" + stamp(now)
+		j.Slot = "d/" + typed.Stamp(now)
 	}
 }
 
 // ended reports whether nothing will happen to the job any more by itself.
 func (j *Job) ended() bool { return j.State == Done || j.State == Dead || j.State == Cancelled }
-
-// get returns a job as a transaction sees it, or [store.ErrNotFound].
-func (t *Table) get(tx *store.Tx, id record.ID) (Job, error) {
-	image, err := tx.Get(t.Model, id)
-	if err != nil {
-		return Job{}, err
-	}
-	return t.read(image)
-}
-
-func (t *Table) read(image *record.Image) (Job, error) {
-	rec, err := image.Record()
-	if err != nil {
-		return Job{}, err
-	}
-	return t.Read(rec), nil
-}
-
-// put replaces the content of a job's record.
-func (t *Table) put(tx *store.Tx, job *Job) error {
-	_, err := tx.Update(t.Model, job.ID, func(rec any) error {
-		t.Write(rec, job)
-		return nil
-	})
-	return err
-}

@@ -56,10 +56,7 @@ func (e *Engine) List(ctx context.Context, only string, limit int) (all []Job, e
 // Find returns a job, or [store.ErrNotFound].
 func (e *Engine) Find(ctx context.Context, id record.ID) (job Job, err error) {
 	err = e.store.View(ctx, func(snap *store.Snapshot) error {
-		image, err := snap.Get(e.table.Model, id)
-		if err == nil {
-			job, err = e.table.read(image)
-		}
+		job, err = e.table.Find(snap, id)
 		return err
 	})
 	return job, err
@@ -73,18 +70,12 @@ func (e *Engine) Comes(ctx context.Context) (all []Due, err error) {
 	if e.Calendar == nil {
 		return nil, nil
 	}
-	var failed error
 	err = e.store.View(ctx, func(snap *store.Snapshot) error {
-		return snap.Scan(e.Calendar.Model, store.Range{Index: e.Calendar.Model.Field("nextAt")}, func(image *record.Image) bool {
-			var due Due
-			due, failed = e.Calendar.read(image)
+		return e.Calendar.Scan(snap, store.Range{Index: e.Calendar.Model.Field("nextAt")}, func(due Due) bool {
 			all = append(all, due)
-			return failed == nil
+			return true
 		})
 	})
-	if err == nil {
-		err = failed
-	}
 	return all, err
 }
 

@@ -3,7 +3,6 @@ package jobs
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/store/typed"
 )
 
 // batch bounds how many jobs one commit takes, or looks after.
@@ -63,7 +63,7 @@ func (e *Engine) look(ctx context.Context, free int, room map[string]int) (f fou
 				return
 			}
 			known := 0
-			s.each(lane, lane+stamp(s.now)+"0", func(job Job) bool {
+			s.each(lane, lane+typed.Stamp(s.now)+"0", func(job Job) bool {
 				if e.Handlers[job.Name] == nil {
 					f.unknown = append(f.unknown, job)
 				} else {
@@ -110,18 +110,7 @@ func (s *scanner) each(from, to string, fn func(Job) bool) {
 	if s.err != nil {
 		return
 	}
-	r := store.Range{Index: s.table.Model.Field("slot"), Min: &store.Bound{Value: record.StringValue(from)}, Max: &store.Bound{Value: record.StringValue(to), Open: true}}
-	var failed error
-	s.err = s.snap.Scan(s.table.Model, r, func(image *record.Image) bool {
-		var job Job
-		if job, failed = s.table.read(image); failed != nil {
-			return false
-		}
-		return fn(job)
-	})
-	if failed != nil {
-		s.err = failed
-	}
+	s.err = s.table.Scan(s.snap, s.table.Between("slot", from, to), fn)
 }
 
 // at returns the first job whose slot is in from ≤ slot < to.
@@ -149,7 +138,7 @@ func (s *scanner) heads(fn func(lane string, head Job)) {
 
 // until returns up to most jobs whose slots begin with prefix and have a time up to one.
 func (s *scanner) until(prefix string, to time.Time, most int) (all []Job) {
-	s.each(prefix, prefix+stamp(to)+"0", func(job Job) bool {
+	s.each(prefix, prefix+typed.Stamp(to)+"0", func(job Job) bool {
 		all = append(all, job)
 		return len(all) < most
 	})
@@ -167,7 +156,7 @@ func (s *scanner) first(prefix string) time.Time {
 
 // after returns the time of the first slot in a lane that is not due; zero if there is none.
 func (s *scanner) after(lane string) time.Time {
-	job, ok := s.at(lane+stamp(s.now)+"0", lane+":")
+	job, ok := s.at(lane+typed.Stamp(s.now)+"0", lane+":")
 	if !ok {
 		return time.Time{}
 	}
@@ -185,19 +174,11 @@ func (t *Table) Find(snap *store.Snapshot, id record.ID) (Job, error) {
 	if err != nil {
 		return Job{}, err
 	}
-	return t.read(image)
+	return t.Of(image)
 }
 
 // Newest calls fn with the jobs of a name, newest first, until it returns false.
 func (t *Table) Newest(snap *store.Snapshot, name string, fn func(Job) bool) error {
 	at := &store.Bound{Value: record.StringValue(name)}
-	var failed error
-	err := snap.Scan(t.Model, store.Range{Index: t.Model.Field("job"), Min: at, Max: at, Reverse: true}, func(image *record.Image) bool {
-		var job Job
-		if job, failed = t.read(image); failed != nil {
-			return false
-		}
-		return fn(job)
-	})
-	return errors.Join(failed, err)
+	return t.Scan(snap, store.Range{Index: t.Model.Field("job"), Min: at, Max: at, Reverse: true}, fn)
 }

@@ -43,7 +43,7 @@ func Of(ctx context.Context) *Run {
 
 // own returns the job as a transaction sees it, or [ErrLost] if it is not the try's any more.
 func (r *Run) own(tx *store.Tx) (Job, error) {
-	job, err := r.engine.table.get(tx, r.Job.ID)
+	job, _, err := r.engine.table.Get(tx, r.Job.ID)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return Job{}, err
 	}
@@ -82,7 +82,7 @@ func (r *Run) change(tx *store.Tx, fn func(*Job)) error {
 	}
 	r.mu.Unlock()
 	fn(&job)
-	return r.engine.table.put(tx, &job)
+	return r.engine.table.Put(tx, job.ID, &job)
 }
 
 // Step notes in a transaction that a step has been done. It returns false if it was done

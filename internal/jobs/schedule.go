@@ -51,21 +51,6 @@ type Due struct {
 	Last *time.Time
 }
 
-// A Calendar is the model of an application's schedules, as [Table] is of its jobs.
-type Calendar struct {
-	Model *record.Model
-	Read  func(rec any) Due
-	Write func(rec any, due *Due)
-}
-
-func (c *Calendar) read(image *record.Image) (Due, error) {
-	rec, err := image.Record()
-	if err != nil {
-		return Due{}, err
-	}
-	return c.Read(rec), nil
-}
-
 // CheckSchedules returns an error if two schedules are the same, or have jobs that the application does not do.
 func (c *Config) CheckSchedules() error {
 	seen := map[string]bool{}
@@ -85,16 +70,13 @@ func (c *Config) CheckSchedules() error {
 // schedules returns the records of schedules, by their keys.
 func (e *Engine) schedules(tx *store.Tx) (map[string]Due, error) {
 	all := map[string]Due{}
-	var failed error
 	err := tx.View(context.Background(), func(snap *store.Snapshot) error {
-		return snap.Scan(e.Calendar.Model, store.Range{}, func(image *record.Image) bool {
-			var due Due
-			due, failed = e.Calendar.read(image)
+		return e.Calendar.Scan(snap, store.Range{}, func(due Due) bool {
 			all[due.Key] = due
-			return failed == nil
+			return true
 		})
 	})
-	return all, errors.Join(err, failed)
+	return all, err
 }
 
 // adopt makes the records of schedules those that this build declares. New ones begin now.
@@ -117,9 +99,7 @@ func (e *Engine) adopt(ctx context.Context) error {
 			if due.Next, err = s.Cron.Next(tx.Now()); err != nil {
 				return err
 			}
-			rec := e.Calendar.Model.New()
-			e.Calendar.Write(rec, &due)
-			if _, err := tx.Create(e.Calendar.Model, rec); err != nil {
+			if _, err := e.Calendar.Create(tx, &due); err != nil {
 				return err
 			}
 		}
@@ -163,13 +143,8 @@ func (e *Engine) schedule(ctx context.Context) (next time.Time, err error) {
 // record more than are due.
 func (e *Engine) comes(ctx context.Context) (ids []record.ID, next time.Time, err error) {
 	now := e.store.Now()
-	var failed error
 	err = e.store.View(ctx, func(snap *store.Snapshot) error {
-		return snap.Scan(e.Calendar.Model, store.Range{Index: e.Calendar.Model.Field("nextAt")}, func(image *record.Image) bool {
-			var due Due
-			if due, failed = e.Calendar.read(image); failed != nil {
-				return false
-			}
+		return e.Calendar.Scan(snap, store.Range{Index: e.Calendar.Model.Field("nextAt")}, func(due Due) bool {
 			if e.declared(&due) == nil { // by another build
 				return true
 			}
@@ -181,7 +156,7 @@ func (e *Engine) comes(ctx context.Context) (ids []record.ID, next time.Time, er
 			return true
 		})
 	})
-	return ids, next, errors.Join(err, failed)
+	return ids, next, err
 }
 
 // declared returns the schedule that a record is of, nil if this build does not declare it.
@@ -196,14 +171,10 @@ func (e *Engine) declared(due *Due) *Schedule {
 
 // enqueueDue enqueues what is due of a declared schedule, and moves its record on.
 func (e *Engine) enqueueDue(ctx context.Context, tx *store.Tx, id record.ID) error {
-	image, err := tx.Get(e.Calendar.Model, id)
+	due, _, err := e.Calendar.Get(tx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	due, err := e.Calendar.read(image)
 	if err != nil {
 		return err
 	}
@@ -238,9 +209,5 @@ func (e *Engine) enqueueDue(ctx context.Context, tx *store.Tx, id record.ID) err
 			return err
 		}
 	}
-	_, err = tx.Update(e.Calendar.Model, due.ID, func(rec any) error {
-		e.Calendar.Write(rec, &due)
-		return nil
-	})
-	return err
+	return e.Calendar.Put(tx, due.ID, &due)
 }

@@ -63,12 +63,9 @@ func (e *Engine) countAll(ctx context.Context) (seq uint64, err error) {
 	err = e.store.View(ctx, func(snap *store.Snapshot) error {
 		seq = snap.Seq()
 		var failed error
-		err := snap.Scan(e.table.Model, store.Range{}, func(image *record.Image) bool {
-			var job Job
-			if job, failed = e.table.read(image); failed == nil {
-				all.add(&job, 1)
-				failed = ctx.Err()
-			}
+		err := e.table.Scan(snap, store.Range{}, func(job Job) bool {
+			all.add(&job, 1)
+			failed = ctx.Err()
 			return failed == nil
 		})
 		return errors.Join(err, failed)
@@ -97,7 +94,7 @@ func (e *Engine) countCommit(commit *store.Commit) {
 			if image == nil {
 				continue
 			}
-			if job, err := e.table.read(image); err == nil {
+			if job, err := e.table.Of(image); err == nil {
 				e.tally.add(&job, n)
 			}
 		}

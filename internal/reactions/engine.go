@@ -10,11 +10,12 @@ import (
 
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/store/typed"
 )
 
 // Config describes the reactions of an application.
 type Config struct {
-	Marks *Table[Mark]
+	Marks *typed.Table[Mark]
 	Items *Items
 	All   []*Reaction
 	Run   bool // this process runs them
@@ -101,7 +102,7 @@ func (e *Engine) Start(ctx context.Context) error {
 func (e *Engine) adopt(tx *store.Tx, r *Reaction) (id record.ID, err error) {
 	var found *Mark
 	err = tx.View(context.Background(), func(snap *store.Snapshot) error {
-		return e.Marks.scan(snap, "name", r.Name, r.Name+"\x00", false, func(m Mark) bool {
+		return e.Marks.Scan(snap, e.Marks.Between("name", r.Name, r.Name+"\x00"), func(m Mark) bool {
 			found = &m
 			return false
 		})
@@ -110,22 +111,20 @@ func (e *Engine) adopt(tx *store.Tx, r *Reaction) (id record.ID, err error) {
 		return "", err
 	}
 	if found == nil {
-		rec := e.Marks.Model.New()
-		e.Marks.Write(rec, &Mark{Name: r.Name, Scope: r.Scope.String(), On: r.On.String()})
-		image, err := tx.Create(e.Marks.Model, rec)
+		image, err := e.Marks.Create(tx, &Mark{Name: r.Name, Scope: r.Scope.String(), On: r.On.String()})
 		if err != nil {
 			return "", err
 		}
 		return image.ID, nil
 	}
 	if found.Scope != r.Scope.String() || found.On != r.On.String() {
-		m, image, err := e.Marks.get(tx, found.ID)
+		m, image, err := e.Marks.Get(tx, found.ID)
 		if err != nil {
 			return "", err
 		}
 		m = m.moved(image)
 		m.Scope, m.On = r.Scope.String(), r.On.String()
-		return m.ID, e.Marks.put(tx, m.ID, &m)
+		return m.ID, e.Marks.Put(tx, m.ID, &m)
 	}
 	return found.ID, nil
 }

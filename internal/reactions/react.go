@@ -9,6 +9,7 @@ import (
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/store/typed"
 )
 
 const (
@@ -112,7 +113,8 @@ func (r *runner) one(ctx context.Context, tx *store.Tx, e *event, refused error,
 			return called, err
 		}
 	}
-	return called, items.create(tx, it)
+	_, err = items.Create(tx, it)
+	return called, err
 }
 
 // merge makes a debounced item that of a later event of its record too.
@@ -128,7 +130,7 @@ func (r *runner) merge(tx *store.Tx, it *Item, e *event) error {
 		until = latest
 	}
 	it.wait(until)
-	return r.engine.Items.put(tx, it.ID, it)
+	return r.engine.Items.Put(tx, it.ID, it)
 }
 
 // try calls the function on a fork of the transaction. If it fails, the item waits, or has failed
@@ -187,7 +189,8 @@ func (r *runner) lookUp(ctx context.Context) error {
 // waiting returns items up to a slot, in the order in which they are due.
 func (r *runner) waiting(ctx context.Context, to string, limit int) (found []Item, err error) {
 	err = r.engine.store.View(ctx, func(snap *store.Snapshot) error {
-		return r.engine.Items.scan(snap, "slot", r.reaction.Name+"/w/", to, false, func(it Item) bool {
+		items := r.engine.Items
+		return items.Scan(snap, items.Between("slot", r.reaction.Name+"/w/", to), func(it Item) bool {
 			found = append(found, it)
 			return len(found) < limit
 		})
@@ -201,7 +204,7 @@ func (r *runner) runItems(ctx context.Context) error {
 	if r.single {
 		limit = 1
 	}
-	due, err := r.waiting(ctx, r.reaction.Name+"/w/"+stamp(r.engine.store.Now())+"0", limit)
+	due, err := r.waiting(ctx, r.reaction.Name+"/w/"+typed.Stamp(r.engine.store.Now())+"0", limit)
 	if err != nil || len(due) == 0 {
 		return err
 	}
@@ -228,7 +231,7 @@ func (r *runner) runThese(ctx context.Context, due []Item, refused error) (done,
 	_, err = r.engine.store.Update(ctx, author(r.reaction.Name, due[0].Depth), func(tx *store.Tx) error {
 		done, ran, failed = 0, 0, nil
 		for began := time.Now(); done < len(due) && (done == 0 || time.Since(began) < budget); done++ {
-			it, _, err := items.get(tx, due[done].ID)
+			it, _, err := items.Get(tx, due[done].ID)
 			if errors.Is(err, store.ErrNotFound) || err == nil && (it.Slot != due[done].Slot || it.Depth != due[0].Depth) {
 				continue // somebody else has dealt with it, or the next transaction does
 			}
@@ -246,7 +249,7 @@ func (r *runner) runThese(ctx context.Context, due []Item, refused error) (done,
 				it.State = Waiting
 				err = items.remove(tx, &it)
 			} else {
-				err = items.put(tx, it.ID, &it)
+				err = items.Put(tx, it.ID, &it)
 			}
 			if err != nil {
 				return err

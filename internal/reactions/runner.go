@@ -82,7 +82,7 @@ func (r *runner) begin(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		m, err := r.engine.Marks.read(image)
+		m, err := r.engine.Marks.Of(image)
 		r.mark = m.moved(image)
 		return err
 	})
@@ -212,7 +212,7 @@ func (r *runner) take(c *store.Commit) {
 
 // follow takes over a mark that has been moved.
 func (r *runner) follow(image *record.Image) {
-	m, err := r.engine.Marks.read(image)
+	m, err := r.engine.Marks.Of(image)
 	if err != nil {
 		return // the next transaction fails
 	}
@@ -249,7 +249,7 @@ func (r *runner) save(ctx context.Context) error {
 func (r *runner) move(ctx context.Context, by string, fn func(*store.Tx, *Mark) error) error {
 	var moved Mark
 	c, err := r.engine.store.Update(ctx, by, func(tx *store.Tx) error {
-		m, image, err := r.engine.Marks.get(tx, r.id)
+		m, image, err := r.engine.Marks.Get(tx, r.id)
 		if err != nil {
 			return fmt.Errorf("read the mark: %w", err)
 		}
@@ -261,7 +261,7 @@ func (r *runner) move(ctx context.Context, by string, fn func(*store.Tx, *Mark) 
 			return err
 		}
 		moved = m
-		return r.engine.Marks.put(tx, r.id, &m)
+		return r.engine.Marks.Put(tx, r.id, &m)
 	})
 	if err != nil {
 		return err

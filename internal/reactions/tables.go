@@ -3,66 +3,13 @@ package reactions
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/store/typed"
 )
-
-// A Table is a model whose records hold a T. Read returns what a *struct of the model holds,
-// which it does not change; Write replaces it.
-type Table[T any] struct {
-	Model *record.Model
-	Read  func(rec any) T
-	Write func(rec any, content *T)
-}
-
-func (t *Table[T]) read(image *record.Image) (content T, err error) {
-	rec, err := image.Record()
-	if err == nil {
-		content = t.Read(rec)
-	}
-	return content, err
-}
-
-// get returns the content of a record as a transaction sees it, or [store.ErrNotFound].
-func (t *Table[T]) get(tx *store.Tx, id record.ID) (content T, image *record.Image, err error) {
-	if image, err = tx.Get(t.Model, id); err == nil {
-		content, err = t.read(image)
-	}
-	return content, image, err
-}
-
-func (t *Table[T]) create(tx *store.Tx, content *T) error {
-	rec := t.Model.New()
-	t.Write(rec, content)
-	_, err := tx.Create(t.Model, rec)
-	return err
-}
-
-func (t *Table[T]) put(tx *store.Tx, id record.ID, content *T) error {
-	_, err := tx.Update(t.Model, id, func(rec any) error {
-		t.Write(rec, content)
-		return nil
-	})
-	return err
-}
-
-// scan calls fn with the records whose field is in from ≤ value < to, until it returns false.
-func (t *Table[T]) scan(snap *store.Snapshot, field, from, to string, reverse bool, fn func(T) bool) error {
-	var failed error
-	r := store.Range{Index: t.Model.Field(field), Reverse: reverse, Min: &store.Bound{Value: record.StringValue(from)}, Max: &store.Bound{Value: record.StringValue(to), Open: true}}
-	err := snap.Scan(t.Model, r, func(image *record.Image) bool {
-		var content T
-		if content, failed = t.read(image); failed != nil {
-			return false
-		}
-		return fn(content)
-	})
-	return errors.Join(err, failed)
-}
 
 // A Mark is the content of a reaction's record: how far the reaction is.
 type Mark struct {
@@ -148,11 +95,9 @@ func lane(name string, id record.ID) string { return name + "/" + string(id) + "
 // end returns a text after all that begin with a prefix, which ends with "/".
 func end(prefix string) string { return prefix[:len(prefix)-1] + "0" }
 
-func stamp(t time.Time) string { return fmt.Sprintf("%017d", max(t.UnixMicro(), 0)) }
-
 func (it *Item) wait(until time.Time) {
 	it.State, it.Due = Waiting, until.UTC().Truncate(time.Microsecond)
-	it.Slot = it.Reaction + "/w/" + stamp(it.Due)
+	it.Slot = it.Reaction + "/w/" + typed.Stamp(it.Due)
 }
 
 func (it *Item) behind() { it.State, it.Slot = Behind, it.Reaction+"/b/" }
@@ -169,7 +114,7 @@ func (it *Item) image(m *record.Model) *record.Image {
 }
 
 // Items are the events that wait.
-type Items struct{ Table[Item] }
+type Items struct{ typed.Table[Item] }
 
 // first returns the oldest item of a record after a place in its lane, nil if there is none.
 func (t *Items) first(tx *store.Tx, prefix, after string) (*Item, error) {
@@ -182,8 +127,10 @@ func (t *Items) last(tx *store.Tx, prefix string) (*Item, error) {
 }
 
 func (t *Items) one(tx *store.Tx, prefix, from string, reverse bool) (found *Item, err error) {
+	in := t.Between("lane", from, end(prefix))
+	in.Reverse = reverse
 	err = tx.View(context.Background(), func(snap *store.Snapshot) error {
-		return t.scan(snap, "lane", from, end(prefix), reverse, func(it Item) bool {
+		return t.Scan(snap, in, func(it Item) bool {
 			found = &it
 			return false
 		})
@@ -197,7 +144,7 @@ func (t *Items) remove(tx *store.Tx, it *Item) error {
 		next, err := t.first(tx, lane(it.Reaction, it.Of), it.Lane+"0")
 		if err == nil && next != nil {
 			next.wait(tx.Now())
-			err = t.put(tx, next.ID, next)
+			err = t.Put(tx, next.ID, next)
 		}
 		if err != nil {
 			return err
@@ -215,7 +162,7 @@ func (BehindError) Error() string {
 
 // Retry makes an item due now, with its first try.
 func (t *Items) Retry(tx *store.Tx, id record.ID) error {
-	it, _, err := t.get(tx, id)
+	it, _, err := t.Get(tx, id)
 	if err != nil {
 		return err
 	}
@@ -224,12 +171,12 @@ func (t *Items) Retry(tx *store.Tx, id record.ID) error {
 	}
 	it.Attempt, it.Depth = 0, 0
 	it.wait(tx.Now())
-	return t.put(tx, id, &it)
+	return t.Put(tx, id, &it)
 }
 
 // Drop deletes an item: its event is not dealt with.
 func (t *Items) Drop(tx *store.Tx, id record.ID) error {
-	it, _, err := t.get(tx, id)
+	it, _, err := t.Get(tx, id)
 	if err != nil {
 		return err
 	}
