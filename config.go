@@ -198,7 +198,10 @@ func (c Config) resolve() (out server.Config, err error) {
 	}
 	if c.hasFiles() {
 		addOwn(&out, storedFiles)
-		out.Uploads = &files.Config{Table: fileTable}
+		out.Uploads = &files.Config{Table: fileTable, Enqueue: enqueueVariants}
+	}
+	if err = c.checkVariants(); err != nil {
+		return out, err
 	}
 	if out.Jobs, err = c.work().workers(&out); err != nil {
 		return out, err

@@ -59,6 +59,8 @@ var rooms = []room{
 	{"internal/archive/bucket", []string{"internal/archive"}, "a bucket knows names and bytes", []string{melody}},
 	{"s3", []string{"", "internal/archive/bucket"}, "an application that needs no bucket links none", nil},
 	{"smtp", []string{"internal/mail", "internal/mail/smtp"}, "an application that sends no mail links nothing of it", nil},
+	{"images", []string{"internal/files", "internal/images"}, "an application without variants of images decodes none", nil},
+	{"internal/images", []string{"internal/record"}, "an image is scaled without an application", []string{"net/http", bbolt, melody}},
 	{"otel", []string{""}, "an application without traces links nothing of OpenTelemetry", nil},
 	{"internal/mail", nil, "an application finds what sends mail, and does not link it", []string{bbolt, melody, gomail}},
 	{"internal/mail/smtp", []string{"internal/jobs", "internal/mail"}, "a message is sent without an application", []string{melody}},
@@ -185,13 +187,14 @@ const (
 	goja      = "github.com/dop251/goja"
 	cobra     = "github.com/spf13/cobra"
 	gomail    = "github.com/wneessen/go-mail"
+	scaler    = "golang.org/x/image/draw"
 	bundler   = "github.com/evanw/esbuild/pkg/api"
 )
 
 // application is what an application's binary never links: the command line, the
-// bundler, the console, and, unless it imports packages otel and smtp, OpenTelemetry and what
-// sends mail.
-var application = []string{bubbletea, goja, cobra, bundler, "go.opentelemetry.io/otel", gomail}
+// bundler, the console, and, unless it imports packages otel, smtp and images, OpenTelemetry, what
+// sends mail and what scales images.
+var application = []string{bubbletea, goja, cobra, bundler, "go.opentelemetry.io/otel", gomail, scaler}
 
 // alone says which rooms alone import a package of others directly, and why.
 var alone = []struct {
@@ -209,6 +212,8 @@ var alone = []struct {
 	{cobra, []string{"internal/cli", "internal/commands", "internal/commands/db", "commands", "cmd/tower"}, "the command lines of tower and of an application are read in one way"},
 	{"github.com/klauspost/compress", []string{"internal/compress", "internal/archive"}, "one package decides which answers are compressed, and backups are"},
 	{gomail, []string{"internal/mail/smtp"}, "mail is sent in one place"},
+	{scaler, []string{"internal/images"}, "images are scaled in one place"},
+	{"github.com/bep/imagemeta", []string{"internal/images"}, "how an image stands is read in one place"},
 	{bundler, []string{"internal/dev", "internal/client/bundle"}, "scripts are bundled when an application is built, and the library when it changes"},
 }
 

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/towerkit/tower/internal/files"
 	"github.com/towerkit/tower/internal/jobs"
 	"github.com/towerkit/tower/internal/mail"
 	"github.com/towerkit/tower/internal/server"
@@ -87,6 +88,12 @@ func (c Config) work() *work {
 	maps.Copy(w.queues, c.Queues)
 	if c.hasFiles() {
 		w.jobs, w.schedules = append(w.jobs, sweepFiles.Do(sweep)), append(w.schedules, everyNight)
+	}
+	if c.hasFiles() && files.Scale != nil {
+		w.jobs = append(w.jobs, makeVariants.Do(makeAll))
+		if _, set := w.queues[imageQueue]; !set {
+			w.queues[imageQueue] = 1
+		}
 	}
 	if len(c.Webhooks) > 0 {
 		w.jobs = append(w.jobs, sending(c.Webhooks))

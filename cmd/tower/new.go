@@ -58,7 +58,7 @@ are live. Until tower is released, the application carries its source, in
 
 // requiredModules are the requirements of tower that an application needs too.
 var requiredModules = []string{
-	"github.com/VictoriaMetrics/metrics", "github.com/adhocore/gronx", "github.com/alexedwards/argon2id", "github.com/aymanbagabas/go-osc52/v2", "github.com/caarlos0/env/v11", "github.com/charmbracelet/bubbles",
+	"github.com/VictoriaMetrics/metrics", "github.com/adhocore/gronx", "github.com/alexedwards/argon2id", "github.com/aymanbagabas/go-osc52/v2", "github.com/bep/imagemeta", "github.com/caarlos0/env/v11", "github.com/charmbracelet/bubbles",
 	"github.com/charmbracelet/bubbletea", "github.com/charmbracelet/colorprofile", "github.com/charmbracelet/lipgloss", "github.com/charmbracelet/x/ansi", "github.com/charmbracelet/x/cellbuf",
 	"github.com/charmbracelet/x/term", "github.com/clipperhouse/displaywidth", "github.com/clipperhouse/uax29/v2", "github.com/coreos/go-systemd/v22", "github.com/dlclark/regexp2/v2",
 	"github.com/dop251/goja", "github.com/erikgeiser/coninput", "github.com/gabriel-vasile/mimetype", "github.com/go-playground/locales", "github.com/go-playground/universal-translator",
@@ -66,7 +66,7 @@ var requiredModules = []string{
 	"github.com/inconshreveable/mousetrap", "github.com/jackc/pgpassfile", "github.com/jackc/pgservicefile", "github.com/jackc/pgx/v5", "github.com/jackc/puddle/v2", "github.com/joho/godotenv", "github.com/klauspost/compress", "github.com/leodido/go-urn", "github.com/lucasb-eyer/go-colorful",
 	"github.com/mattn/go-isatty", "github.com/mattn/go-localereader", "github.com/mattn/go-runewidth", "github.com/muesli/ansi", "github.com/muesli/cancelreader", "github.com/muesli/termenv",
 	"github.com/oklog/ulid/v2", "github.com/olahol/melody", "github.com/rivo/uniseg", "github.com/spf13/cobra", "github.com/spf13/pflag", "github.com/valyala/fastrand",
-	"github.com/valyala/histogram", "github.com/wneessen/go-mail", "github.com/xo/terminfo", "go.etcd.io/bbolt", "golang.org/x/crypto", "golang.org/x/mod", "golang.org/x/net", "golang.org/x/sync", "golang.org/x/sys", "golang.org/x/text",
+	"github.com/valyala/histogram", "github.com/wneessen/go-mail", "github.com/xo/terminfo", "go.etcd.io/bbolt", "golang.org/x/crypto", "golang.org/x/image", "golang.org/x/mod", "golang.org/x/net", "golang.org/x/sync", "golang.org/x/sys", "golang.org/x/text",
 	"golang.org/x/time",
 }
 

@@ -3,6 +3,8 @@ package files
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -35,6 +37,9 @@ type Entry struct {
 	Hash    []byte    // state of the SHA-256 of what is stored
 	Party   string    // the client that has uploaded it, until it is in a record
 	Changed time.Time // its last change
+
+	// Variants are the files of its variants by [record.Variant.Key], "" if the image is broken.
+	Variants map[string]record.ID
 }
 
 // File returns what a record has of the file.
@@ -80,7 +85,7 @@ func chunkName(id record.ID, n int, node string) string {
 func (f *Files) change(tx *store.Tx, id record.ID, fn func(*Entry) error) (e Entry, err error) {
 	_, err = tx.Update(f.table.Model, id, func(rec any) error {
 		e = f.table.Read(rec)
-		e.Parts = append([]string(nil), e.Parts...)
+		e.Parts, e.Variants = slices.Clone(e.Parts), maps.Clone(e.Variants)
 		if err := fn(&e); err != nil {
 			return err
 		}

@@ -28,6 +28,8 @@ type Files struct {
 	node   string        // names this process in the names of chunks
 	log    *slog.Logger
 
+	enqueue func(*store.Tx, Scaling) error
+
 	mu   sync.Mutex
 	busy map[record.ID]chan struct{} // files that receive a chunk
 }
@@ -39,11 +41,14 @@ type Config struct {
 	Local  bool          // the place is a folder of this machine that nobody has chosen, and other nodes do not have
 	Copies archive.Place // where each file is copied to; nil: nowhere
 	Keep   time.Duration // how long a file stays after nothing refers to it any more
+
+	// Enqueue creates the job that calls [Files.MakeVariants], unless there is one for that image.
+	Enqueue func(*store.Tx, Scaling) error
 }
 
 // New returns the files of an application, before its store is open: see [Files.Open].
 func New(config Config, log *slog.Logger) *Files {
-	return &Files{table: config.Table, place: config.Place, keep: config.Keep, copies: config.Copies, log: log, node: strings.ToLower(rand.Text()[:10]), busy: map[record.ID]chan struct{}{}}
+	return &Files{table: config.Table, place: config.Place, keep: config.Keep, copies: config.Copies, log: log, enqueue: config.Enqueue, node: strings.ToLower(rand.Text()[:10]), busy: map[record.ID]chan struct{}{}}
 }
 
 // Use sets the store, before anything else is called but Attach.
@@ -85,9 +90,9 @@ func (f *Files) Entry(ctx context.Context, id record.ID) (e Entry, err error) {
 	return e, err
 }
 
-// Attach returns the problem of a file that a transaction puts into a record, "" for none. The
-// transaction is repeated if the file is removed meanwhile.
-func (f *Files) Attach(tx *store.Tx, file record.File) (problem string, err error) {
+// Attach returns the problem of a file that a transaction puts into a field of a record, "" for none. The
+// transaction is repeated if the file is removed meanwhile. It enqueues the job that makes the field's variants.
+func (f *Files) Attach(tx *store.Tx, field *record.Field, file record.File) (problem string, err error) {
 	e, _, err := f.table.Get(tx, file.ID)
 	if errors.Is(err, store.ErrNotFound) || err == nil && e.State != Stored && e.State != Unused {
 		return "is not there any more; choose it again", nil
@@ -103,6 +108,9 @@ func (f *Files) Attach(tx *store.Tx, file record.File) (problem string, err erro
 			e.State, e.Party = Stored, ""
 			return nil
 		})
+	}
+	if lacking := e.lacking(field.File.Variants); err == nil && len(lacking) > 0 {
+		err = f.enqueue(tx, Scaling{e.ID, lacking})
 	}
 	return "", err
 }
@@ -129,8 +137,15 @@ func (f *Files) Drop(ctx context.Context, id record.ID) error {
 	return nil
 }
 
-// remove removes the content of a file that is gone, and then its record.
+// remove removes the content of a file that is gone, its variants, and then its record.
 func (f *Files) remove(ctx context.Context, e *Entry) error {
+	for _, id := range e.Variants {
+		if id != "" {
+			if err := f.Drop(ctx, id); err != nil {
+				return err
+			}
+		}
+	}
 	names := append(e.chunks(), chunkName(e.ID, len(e.chunks()), f.node))
 	if err := f.delete(ctx, names...); err != nil {
 		return err

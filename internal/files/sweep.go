@@ -58,6 +58,11 @@ func (f *Files) Sweep(ctx context.Context) (done Sweeping, err error) {
 		return done, fmt.Errorf("sweep files: %w", err)
 	}
 	for i := range entries {
+		for _, id := range entries[i].Variants {
+			used[id] = true
+		}
+	}
+	for i := range entries {
 		e := &entries[i]
 		if err := f.sweepOne(ctx, e, used[e.ID], chunks[e.ID], &done); err != nil {
 			return done, fmt.Errorf("sweep the file %s: %w", e.ID, err)
@@ -93,13 +98,14 @@ func (f *Files) sweepOne(ctx context.Context, e *Entry, used bool, names []strin
 	}
 	if to != e.State {
 		_, err := f.store.Update(ctx, author, func(tx *store.Tx) error {
-			_, err := f.change(tx, e.ID, func(now *Entry) error {
+			changed, err := f.change(tx, e.ID, func(now *Entry) error {
 				if now.State != e.State || now.Stored != e.Stored {
 					return errMoved
 				}
 				now.State = to
 				return nil
 			})
+			e.Variants = changed.Variants
 			return err
 		})
 		if errors.Is(err, errMoved) || errors.Is(err, store.ErrNotFound) {

@@ -143,6 +143,14 @@ func (f *Field) readTag(tag string) error {
 			}
 		case "private":
 			f.Private = true
+		case "variants":
+			if f.File == nil {
+				return fmt.Errorf("field %s: variants= is for files", f.GoName)
+			}
+			var err error
+			if f.File.Variants, err = parseVariants(value); err != nil {
+				return fmt.Errorf("field %s: %w", f.GoName, err)
+			}
 		case "was":
 			if value == "" || value == f.Name || slices.Contains(f.Was, value) {
 				return fmt.Errorf("field %s: was=%s does not name an earlier name of the field", f.GoName, value)

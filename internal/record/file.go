@@ -72,8 +72,9 @@ func (m *Model) FileFields() []*Field { return m.files }
 
 // FileRules are the limits of a file, as the tower tag of its field states them.
 type FileRules struct {
-	Max    int64    // bytes
-	Accept []string // media types, as image/png or image/*; nil: all
+	Max      int64     // bytes
+	Accept   []string  // media types, as image/png or image/*; nil: all
+	Variants []Variant // of its images; only the field of a model has any
 }
 
 // DefaultMaxFile is how many bytes a file may have whose field states nothing else.

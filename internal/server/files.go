@@ -168,26 +168,26 @@ func (a *App) serveFile(w http.ResponseWriter, r *http.Request) {
 	if x := chain.From(r.Context()); x != nil {
 		x.Route = "GET /_tower/files"
 	}
-	file, err := a.findFile(r)
+	field, file, err := a.findFile(r)
 	if err == nil {
-		err = a.sendFile(w, r, file)
+		err = a.sendFile(w, r, field, file)
 	}
 	if err != nil {
 		a.Fail(w, r, err)
 	}
 }
 
-// findFile returns the file that a request names, if its client may see it.
-func (a *App) findFile(r *http.Request) (file record.File, err error) {
+// findFile returns the file that a request names, and its field, if its client may see it.
+func (a *App) findFile(r *http.Request) (f *record.Field, file record.File, err error) {
 	missing := fault.Errorf(fault.NotFound, "there is no %s", r.URL.Path)
 	m := a.store.Model(r.PathValue("model"))
 	if m == nil || m.Field(r.PathValue("field")) == nil {
-		return file, missing
+		return f, file, missing
 	}
-	f := m.Field(r.PathValue("field"))
+	f = m.Field(r.PathValue("field"))
 	id, err := record.ParseID(r.PathValue("record"))
 	if f.File == nil || f.Private || err != nil {
-		return file, missing
+		return f, file, missing
 	}
 	v := &visit{}
 	v.begin(a, r, a.config.Limits.Timeout)
@@ -202,19 +202,19 @@ func (a *App) findFile(r *http.Request) (file record.File, err error) {
 	if err == nil {
 		var rule func(*record.Image) bool
 		if rule, err = s.ruleOf(v, m); err == nil && rule != nil && !rule(image) {
-			return file, missing
+			return f, file, missing
 		}
 	}
 	if errors.Is(err, store.ErrNotFound) {
-		return file, missing
+		return f, file, missing
 	}
 	if file = image.File(f); err != nil || string(file.ID) != r.PathValue("file") || file.ID == "" {
 		if err == nil {
 			err = missing
 		}
-		return record.File{}, err
+		return f, record.File{}, err
 	}
-	return file, nil
+	return f, file, nil
 }
 
 // ruleOf returns the rule of the session's user for the records of a model, nil if there is none.
@@ -229,9 +229,9 @@ func (s *Session) ruleOf(ctx context.Context, m *record.Model) (func(*record.Ima
 	return s.Conn.app.Denying(s.Conn.app.rule(m, controller)), nil
 }
 
-// sendFile writes a file, or the range of it that is asked for.
-func (a *App) sendFile(w http.ResponseWriter, r *http.Request, file record.File) error {
-	content, _, err := a.files.Open(r.Context(), file.ID)
+// sendFile writes a file or the variant of it that is asked for, or a range.
+func (a *App) sendFile(w http.ResponseWriter, r *http.Request, f *record.Field, file record.File) error {
+	content, err := a.openContent(r, f, &file)
 	if errors.Is(err, files.ErrGone) {
 		return fault.Errorf(fault.NotFound, "the content of %s is not there", r.URL.Path)
 	}
@@ -253,6 +253,22 @@ func (a *App) sendFile(w http.ResponseWriter, r *http.Request, file record.File)
 	header.Set("Content-Disposition", mime.FormatMediaType(disposition, map[string]string{"filename": file.Name}))
 	http.ServeContent(w, r, "", time.Time{}, content)
 	return nil
+}
+
+// openContent opens the content that a request asks for, and sets what is known of it.
+func (a *App) openContent(r *http.Request, f *record.Field, file *record.File) (content io.ReadSeekCloser, err error) {
+	name := r.PathValue("variant")
+	if name == "" {
+		content, _, err = a.files.Open(r.Context(), file.ID)
+		return content, err
+	}
+	v := f.File.Variant(name)
+	if v == nil {
+		return nil, fault.Errorf(fault.NotFound, "%s.%s has no variant %q", r.PathValue("model"), f.Name, name)
+	}
+	content, e, err := a.files.OpenVariant(r.Context(), file.ID, *v)
+	*file = e.File()
+	return content, err
 }
 
 // isShown reports whether a browser may show a file of a type, which runs no script there.

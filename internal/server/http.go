@@ -75,7 +75,9 @@ func (a *App) Handler() http.Handler {
 		mux.Handle(upload.Path, a.afterOwn(upload.New(a.files, uploadHost{a})))
 	}
 	mux.HandleFunc("GET "+view.AssetsURL+"{file}", a.serveAsset)
-	mux.Handle("GET /_tower/files/{model}/{record}/{field}/{file}", a.afterOwn(http.HandlerFunc(a.serveFile)))
+	for _, end := range [...]string{"", "/{variant}"} {
+		mux.Handle("GET /_tower/files/{model}/{record}/{field}/{file}"+end, a.afterOwn(http.HandlerFunc(a.serveFile)))
+	}
 	if a.config.Mailbox != nil {
 		mux.Handle("GET "+mailbox.Path, a.config.Mailbox)
 		mux.Handle("GET "+mailbox.Path+"/", a.config.Mailbox)

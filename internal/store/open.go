@@ -43,7 +43,7 @@ type Options struct {
 	Follows func(error)
 	// Attach is called when a transaction puts a file into a field of a record, and returns the
 	// problem with it, "" for none. nil: every file is taken.
-	Attach func(tx *Tx, file record.File) (problem string, err error)
+	Attach func(tx *Tx, f *record.Field, file record.File) (problem string, err error)
 	// Say receives the progress while the replica of a shared log is built; nil: nobody.
 	Say func(progress string)
 }

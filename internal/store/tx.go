@@ -333,7 +333,7 @@ func (tx *Tx) checkFile(f *record.Field, image, before *record.Image, problems *
 	problem := cmp.Or(f.File.TypeProblem(file.Type), f.File.SizeProblem(file.Size))
 	if problem == "" && tx.store.options.Attach != nil {
 		var err error
-		if problem, err = tx.store.options.Attach(tx, file); err != nil {
+		if problem, err = tx.store.options.Attach(tx, f, file); err != nil {
 			return fmt.Errorf("attach the file %s: %w", file.ID, err)
 		}
 	}

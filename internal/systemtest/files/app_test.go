@@ -14,6 +14,7 @@ import (
 	"testing/fstest"
 
 	"github.com/towerkit/tower"
+	_ "github.com/towerkit/tower/images"
 	"github.com/towerkit/tower/s3"
 	"github.com/towerkit/tower/towertest"
 )
@@ -27,7 +28,7 @@ type Photo struct {
 	tower.Record
 	Owner tower.ID   `json:"owner" tower:"ref=users"`
 	Open  bool       `json:"open"`
-	Image tower.File `json:"image" tower:"max=1MB,accept=image/png image/jpeg"`
+	Image tower.File `json:"image" tower:"max=1MB,accept=image/png image/jpeg,variants=thumb:60x60 square:50x50:fill wide:2000x2000"`
 	Any   tower.File `json:"any" tower:"max=20MB"`
 	Own   tower.File `json:"own" tower:"private"`
 	Big   tower.File `json:"big" tower:"max=8GB"`
