@@ -211,4 +211,3 @@ func TestVariantsNeedTheirPackage(t *testing.T) {
 		t.Error(err)
 	}
 }
-
