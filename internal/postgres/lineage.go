@@ -22,28 +22,47 @@ import (
 // no right to it, goes without it.
 var lineageParts = []string{
 	"(SELECT system_identifier::text FROM pg_control_system())",
-	"left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)",
+	timeline,
 	"(SELECT oid::text FROM pg_database WHERE datname = current_database())",
 	"(SELECT xmin::text FROM tower.turn)",
 }
 
-// standing is a statement that says where the log stands: the epoch, the last commit, the one
-// before the first that is kept, the tag of a commit, the newest one before that, the lineage
-// of the last commit, and that of one which would be made now.
-const standing = `SELECT (SELECT epoch FROM tower.turn), coalesce(c.last, 0), coalesce(l.after, c.first - 1, 0),
-	(SELECT tag FROM tower.commits WHERE seq = $1), (SELECT max(seq) FROM tower.commits WHERE seq < $1),
-	coalesce((SELECT name FROM tower.lineages ORDER BY first DESC LIMIT 1), ''), `
+const timeline = "left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)"
 
-const standingFrom = ` FROM (SELECT min(seq) AS first, max(seq) AS last FROM tower.commits) AS c
+// placeParts are expressions that are cheap, and of which one changes whenever a lineage does:
+// each turn reads them, under its lock and in its transaction, and reads the epoch and the name
+// of the lineage only where they have changed. The identifier of a server is the same as long
+// as it runs, and so as long as it has been started when it was. The path of the row's table
+// has the number of the database. The timeline is read each time. It cannot change within a
+// transaction that writes: a server that becomes a standby ends those, and one that was a
+// standby has had none.
+var placeParts = []string{
+	"pg_postmaster_start_time()",
+	timeline,
+	"pg_relation_filepath('tower.turn')",
+	"(SELECT concat(epoch, '-', xmin) FROM tower.turn)",
+}
+
+// newest is an expression for the lineage of the last commit.
+const newest = "coalesce((SELECT name FROM tower.lineages ORDER BY first DESC LIMIT 1), '')"
+
+const (
+	// standing is a statement for a log that has not the commit at a position: the last commit,
+	// the one before the first that is kept, the tag of the commit, and the newest one before that.
+	standing = `SELECT coalesce(c.last, 0), coalesce(l.after, c.first - 1, 0),
+		(SELECT tag FROM tower.commits WHERE seq = $1), (SELECT max(seq) FROM tower.commits WHERE seq < $1)` + bounds
+
+	bounds = ` FROM (SELECT min(seq) AS first, max(seq) AS last FROM tower.commits) AS c
 	LEFT JOIN tower.lineages AS l ON l.first = c.first`
 
-// reach is a statement for the number after the commit before the first one, and the last one.
-const reach = "SELECT coalesce(l.after + 1, c.first, 1), coalesce(c.last, 0)" + standingFrom
+	// reach is a statement for the number after the commit before the first one, and the last one.
+	reach = "SELECT coalesce(l.after + 1, c.first, 1), coalesce(c.last, 0)" + bounds
+)
 
-// nameLineages returns the expression that names the lineage of the database.
-func nameLineages(ctx context.Context, tx pgx.Tx) (string, error) {
+// together returns an expression of those parts that the server answers.
+func together(ctx context.Context, tx pgx.Tx, parts []string) (string, error) {
 	var known []string
-	for _, part := range lineageParts {
+	for _, part := range parts {
 		err := pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error {
 			_, err := tx.Exec(ctx, "SELECT "+part)
 			return err
@@ -58,37 +77,60 @@ func nameLineages(ctx context.Context, tx pgx.Tx) (string, error) {
 	return "concat_ws('/', " + strings.Join(known, ", ") + ")", nil
 }
 
+// A place is where a turn was taken: on which server, in which database.
+type place struct {
+	mark    string // placeParts
+	lineage string // of a commit that is made there
+}
+
+// find notes where the log is, if it was elsewhere. It returns an error if the database has
+// another history.
+func (l *Log) find(ctx context.Context, conn *pgx.Conn, mark string) error {
+	if mark == l.place.mark {
+		return nil
+	}
+	var epoch, lineage string
+	if err := conn.QueryRow(ctx, l.identity).Scan(&epoch, &lineage); err != nil {
+		return err
+	}
+	if epoch != l.epoch {
+		return fmt.Errorf("the database at this address has another history, %s, than the one with which this node began, %s: start the node again, so that it builds its replica anew, or set the right address", epoch, l.epoch)
+	}
+	l.place = place{mark, lineage}
+	return nil
+}
+
 // A stand is where the log stands.
 type stand struct {
-	last, before uint64
-	of, now      string // lineages
+	last    uint64
+	of, now string // lineages: of the last commit, and of one that would be made
 }
 
-// readStand reads the answer to the statement standing. It returns an error if the log does
-// not go on from the position.
-func (l *Log) readStand(results pgx.BatchResults, at store.Position) (s stand, err error) {
-	var epoch string
+// stand returns the last commit of a log that has not the one at a position. It returns an error
+// if the log does not go on from there.
+func (l *Log) stand(ctx context.Context, conn *pgx.Conn, at store.Position) (last uint64, err error) {
+	var before uint64
 	var tag *int64
 	var fork *uint64
-	if err := results.QueryRow().Scan(&epoch, &s.last, &s.before, &tag, &fork, &s.of, &s.now); err != nil {
-		return s, err
+	if err := conn.QueryRow(ctx, standing, at.Seq).Scan(&last, &before, &tag, &fork); err != nil {
+		return 0, err
 	}
 	switch {
-	case epoch != l.epoch:
-		return s, fmt.Errorf("the database at this address has another history, %s, than the one with which this node began, %s: start the node again, so that it builds its replica anew, or set the right address", epoch, l.epoch)
 	case tag != nil && at.Tag != 0 && uint64(*tag) != at.Tag:
-		return s, fmt.Errorf("commit %d: %w: %s", at.Seq, store.ErrSetBack, sayRestored)
-	case tag != nil || at.Seq == s.before:
-		return s, nil
+		return 0, differs(at.Seq)
+	case tag != nil || at.Seq == before:
+		return last, nil
 	case fork != nil:
-		return s, &store.LostError{Fork: *fork}
-	case at.Seq < s.before:
-		return s, store.ErrExpired
+		return 0, &store.LostError{Fork: *fork}
+	case at.Seq < before:
+		return 0, store.ErrExpired
 	}
-	return s, &store.LostError{Fork: s.before}
+	return 0, &store.LostError{Fork: before}
 }
 
-const sayRestored = "stop all nodes, run tower db restored, and start them again"
+func differs(seq uint64) error {
+	return fmt.Errorf("commit %d: %w: stop all nodes, run tower db restored, and start them again", seq, store.ErrSetBack)
+}
 
 // forked reports whether the next commit is of another lineage than the last one.
 func (s *stand) forked() bool { return s.of != s.now && s.of != "" }

@@ -23,12 +23,20 @@ type link struct {
 // that those are met first.
 const roundTrip = 15 * time.Second
 
+// open returns the connection if it has not broken and need not be made anew.
+func (k *link) open() *pgx.Conn {
+	if k.conn == nil || k.conn.IsClosed() || k.direct.Load() && !k.named {
+		return nil
+	}
+	return k.conn
+}
+
 func (k *link) get(ctx context.Context) (*pgx.Conn, error) {
 	if k.direct.Load() && !k.named {
 		k.drop()
 	}
-	if k.conn != nil && !k.conn.IsClosed() {
-		return k.conn, nil
+	if conn := k.open(); conn != nil {
+		return conn, nil
 	}
 	config := k.config
 	if k.named = k.direct.Load(); k.named {

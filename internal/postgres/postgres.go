@@ -10,6 +10,9 @@
 // commit is that of the newest one plus one. The server gives the lock of a store that
 // stands still to the next one after two seconds.
 //
+// A store that has been alone for some turns expects to be alone in the next one: it sends all
+// of a turn in one round trip, and the server refuses it if something has come in between.
+//
 // # Connections
 //
 // The store's writer has one of its own, which is made anew when it breaks. Another one
@@ -52,8 +55,10 @@ type Log struct {
 	shape   int64       // which the tables had when they were found to fit the models
 	foreign bool        // other programs had written something when Tail looked
 
-	epoch    string // of the history, once Begin has read it
-	standing string // the statement
+	epoch string // of the history, once Begin has read it
+	place place  // of the last turn
+	calm  calm
+	statements
 
 	ctx   context.Context // ends with Close
 	stop  context.CancelFunc

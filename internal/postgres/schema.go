@@ -82,9 +82,8 @@ func (l *Log) Begin(ctx context.Context, models []*record.Model) (epoch string, 
 			if epoch, err = l.begin(ctx, tx); err != nil {
 				return err
 			}
-			name, err := nameLineages(ctx, tx)
-			l.epoch, l.standing = epoch, standing+name+standingFrom
-			return err
+			l.epoch = epoch
+			return l.prepare(ctx, tx)
 		})
 	}
 	if err == nil {

@@ -21,9 +21,10 @@ const (
 		set_config('idle_in_transaction_session_timeout', '2s', true), set_config('statement_timeout', '10s', true)`
 	lock = "SELECT FROM tower.turn WHERE one = 1 FOR UPDATE"
 	// Everybody waits for who has the turn and waits for a row.
-	rowTimeout = "SET LOCAL lock_timeout = '500ms'"
-	tailFrom   = `SELECT c.seq, coalesce(l.after, c.seq - 1), tag, data, key, call
-		FROM tower.commits AS c LEFT JOIN tower.lineages AS l ON l.first = c.seq WHERE c.seq > $1 ORDER BY c.seq LIMIT $2`
+	rowTimeout = "set_config('lock_timeout', '500ms', true)"
+	// It begins with the commit at the position, whose data are known, if the log has it.
+	tailFrom = `SELECT c.seq, coalesce(l.after, c.seq - 1), tag, CASE WHEN c.seq > $1 THEN data END, key, CASE WHEN c.seq > $1 THEN call END
+		FROM tower.commits AS c LEFT JOIN tower.lineages AS l ON l.first = c.seq WHERE c.seq >= $1 ORDER BY c.seq LIMIT $2`
 
 	tailCommits = 1000    // most commits that Tail returns
 	tailBytes   = 8 << 20 // about most bytes
@@ -34,17 +35,22 @@ const (
 func (l *Log) Tail(ctx context.Context, at store.Position) (tail []store.Entry, err error) {
 	err = l.writer.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		b := &pgx.Batch{}
-		b.Queue(l.standing, at.Seq)
 		b.Queue(tailFrom, at.Seq, tailCommits)
-		b.Queue(tables.Waiting)
+		b.Queue(l.look)
 		results := conn.SendBatch(ctx, b)
-		if _, err = l.readStand(results, at); err == nil {
-			tail, err = readTail(results, at.Seq, tailBytes)
-		}
+		var has bool
+		var mark string
+		tail, has, err = readTail(results, at, tailBytes)
 		if err == nil {
-			err = results.QueryRow().Scan(&l.foreign)
+			err = results.QueryRow().Scan(&mark, &l.foreign)
 		}
-		return errors.Join(err, results.Close())
+		if err = errors.Join(err, results.Close()); err == nil {
+			err = l.find(ctx, conn, mark)
+		}
+		if err == nil && !has {
+			_, err = l.stand(ctx, conn, at)
+		}
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -52,91 +58,129 @@ func (l *Log) Tail(ctx context.Context, at store.Position) (tail []store.Entry, 
 	return tail, nil
 }
 
-// readTail reads the answer to the statement tailFrom.
-func readTail(results pgx.BatchResults, seq uint64, budget int) (tail []store.Entry, err error) {
+// readTail reads the answer to the statement tailFrom, and whether the log has the commit at the
+// position.
+func readTail(results pgx.BatchResults, at store.Position, budget int) (tail []store.Entry, has bool, err error) {
 	rows, err := results.Query()
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer rows.Close()
-	for budget > 0 && rows.Next() {
+	for seq := at.Seq; budget > 0 && rows.Next(); {
 		var e store.Entry
 		var tag int64
 		if err := rows.Scan(&e.Seq, &e.After, &tag, &e.Data, &e.Key, &e.Call); err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		e.Tag = uint64(tag)
+		if e.Tag = uint64(tag); e.Seq == at.Seq {
+			if has = true; at.Tag != 0 && e.Tag != at.Tag {
+				return nil, false, differs(at.Seq)
+			}
+			continue
+		}
+		if e.After != seq && !has && tail == nil {
+			return nil, false, nil // the position was lost, or is too old
+		}
 		if e.After != seq {
-			return nil, fmt.Errorf("the database has commit %d and not %d before it", e.Seq, e.After)
+			return nil, false, fmt.Errorf("the database has commit %d and not %d before it", e.Seq, e.After)
 		}
 		tail, seq = append(tail, e), e.Seq
 		budget -= len(e.Data) + len(e.Call)
 	}
 	rows.Close()
-	return tail, rows.Err()
+	return tail, has, rows.Err()
 }
 
-// A turn is a transaction that has locked the row of the turn.
+// A turn is a transaction that has locked the row of the turn, or one that is expected to.
 type turn struct {
-	log   *Log
-	conn  *pgx.Conn
-	inbox *tables.Inbox
-	stand stand
-	ended bool
+	log     *Log
+	conn    *pgx.Conn
+	expects *store.Position // of the newest commit, if the row is not locked yet
+	inbox   *tables.Inbox
+	stand   stand
+	ended   bool
 }
 
 // Turn locks the row of the turn.
 func (l *Log) Turn(ctx context.Context, at store.Position) (_ store.Turn, tail []store.Entry, err error) {
+	if t := l.expected(at); t != nil {
+		return t, nil, nil
+	}
 	t := &turn{log: l}
 	err = l.writer.do(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		b := &pgx.Batch{}
-		b.Queue(beginTurn)
-		b.Queue(settings)
-		b.Queue(lock)
-		b.Queue(rowTimeout)
-		b.Queue(l.standing, at.Seq)
-		b.Queue(tailFrom, at.Seq, wholeTail)
-		b.Queue(tables.Foreign)
-		b.Queue(tables.Shape)
-		results := conn.SendBatch(ctx, b)
-		tail, err = nil, nil
-		for range 4 {
-			if _, err = results.Exec(); err != nil {
-				break
-			}
-		}
-		if err == nil {
-			t.stand, err = l.readStand(results, at)
-		}
-		if err == nil {
-			tail, err = readTail(results, at.Seq, wholeTail)
-		}
-		if err == nil {
-			t.inbox, err = l.readInbox(results)
-		}
-		var shape int64
-		if err == nil {
-			err = results.QueryRow().Scan(&shape)
-		}
 		t.conn = conn
-		if err = errors.Join(err, results.Close()); err == nil && shape != l.shape {
-			err = l.refit(ctx, conn, shape)
-		}
+		tail, err = t.begin(ctx, at)
 		return err
 	})
 	if err != nil {
 		t.End()
-		if code(err) == lockNotAvailable {
-			l.evict(ctx)
-		}
-		return nil, nil, moved(err)
+		return nil, nil, l.refused(ctx, err)
 	}
+	l.calm.count(t.conn, len(tail) == 0 && len(t.inbox.All) == 0)
 	return t, tail, nil
 }
 
+// begin locks the row, and reads what is to be known with the lock.
+func (t *turn) begin(ctx context.Context, at store.Position) (tail []store.Entry, err error) {
+	l := t.log
+	b := &pgx.Batch{}
+	queueLock(b)
+	locked := b.Len()
+	b.Queue(l.head)
+	b.Queue(tailFrom, at.Seq, wholeTail)
+	results := t.conn.SendBatch(ctx, b)
+	for range locked {
+		if _, err = results.Exec(); err != nil {
+			return nil, errors.Join(err, results.Close())
+		}
+	}
+	var mark string
+	var foreign, has bool
+	var shape int64
+	err = results.QueryRow().Scan(nil, &mark, &t.stand.of, &foreign, &shape)
+	if err == nil {
+		tail, has, err = readTail(results, at, wholeTail)
+	}
+	if err = errors.Join(err, results.Close()); err == nil {
+		err = l.find(ctx, t.conn, mark)
+	}
+	if err != nil {
+		return nil, err
+	}
+	switch t.stand.now = l.place.lineage; {
+	case len(tail) > 0:
+		t.stand.last = tail[len(tail)-1].Seq
+	case has:
+		t.stand.last = at.Seq
+	}
+	if !has {
+		if t.stand.last, err = l.stand(ctx, t.conn, at); err != nil {
+			return nil, err
+		}
+	}
+	if shape != l.shape {
+		if err := l.refit(ctx, t.conn, shape); err != nil {
+			return nil, err
+		}
+	}
+	t.inbox = &tables.Inbox{}
+	if foreign {
+		t.inbox, err = l.readInbox(ctx, t.conn)
+	}
+	return tail, err
+}
+
+// refused returns the error of a turn that was not to be had.
+func (l *Log) refused(ctx context.Context, err error) error {
+	if code(err) == lockNotAvailable {
+		l.evict(ctx)
+	}
+	return moved(err)
+}
+
 // readInbox reads what other programs have written.
-func (l *Log) readInbox(results pgx.BatchResults) (*tables.Inbox, error) {
-	rows, err := results.Query()
+func (l *Log) readInbox(ctx context.Context, conn *pgx.Conn) (*tables.Inbox, error) {
+	rows, err := conn.Query(ctx, tables.Foreign)
 	if err != nil {
 		return nil, err
 	}
@@ -176,19 +220,31 @@ func (t *turn) Append(ctx context.Context, commits []store.Appended, calls []sto
 		return errors.New("the turn has ended")
 	}
 	defer t.End()
+	err := t.append(ctx, commits, calls)
+	if err != nil {
+		t.log.calm = calm{}
+	}
+	return err
+}
+
+func (t *turn) append(ctx context.Context, commits []store.Appended, calls []store.Call) error {
 	b := &pgx.Batch{}
+	t.queueExpected(b)
+	begun := b.Len()
 	if err := t.queue(b, commits, calls); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, roundTrip)
+	bounded, cancel := context.WithTimeout(ctx, roundTrip)
 	defer cancel()
-	results := t.conn.SendBatch(ctx, b)
+	results := t.conn.SendBatch(bounded, b)
 	var tag pgconn.CommandTag
 	var err error
+	done := 0
 	for range b.Len() {
 		if tag, err = results.Exec(); err != nil {
 			break
 		}
+		done++
 	}
 	err = errors.Join(err, results.Close())
 	switch {
@@ -201,6 +257,10 @@ func (t *turn) Append(ctx context.Context, commits []store.Appended, calls []sto
 		// The server has refused a statement, or has received none: there is no commit.
 		if t.conn.IsClosed() {
 			return errors.Join(store.ErrMoved, err)
+		}
+		if done < begun {
+			t.End()
+			return t.log.refused(ctx, err)
 		}
 		if code(err) == lockNotAvailable {
 			return errors.Join(store.ErrHeld, err)

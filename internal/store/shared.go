@@ -61,6 +61,9 @@ type Log interface {
 	// Turn waits, for a bounded time, until no other store may append. It returns all commits
 	// after a position with the turn, or one of Tail's errors. Another error than these and
 	// [ErrMoved] means that the log cannot be reached: the store tries again for a while.
+	//
+	// A log that expects nobody else to append need not wait. Append then fails with [ErrMoved]
+	// if somebody has, or if another program has written something.
 	Turn(ctx context.Context, at Position) (Turn, []Entry, error)
 	// Snapshot calls fn with all records as of one commit, some of a model at a time, in the
 	// order of their ids: all of one model before those of the next. The rows are fn's to keep.

@@ -21,9 +21,9 @@ const (
 	Changed = "UPDATE tower.shape SET version = version + 1"
 )
 
-// Waiting reports, in SQL, whether other programs have written what has no number. It reads one
+// Waiting is an expression: whether other programs have written what has no number. It reads one
 // entry of an index: of a table that has just been emptied, much else is there still.
-const Waiting = "SELECT (SELECT n FROM tower.inbox ORDER BY n LIMIT 1) IS NOT NULL"
+const Waiting = "(SELECT n FROM tower.inbox ORDER BY n LIMIT 1) IS NOT NULL"
 
 // maxForeign is how many records of other programs one turn takes at most.
 const maxForeign = 5000

@@ -3,8 +3,8 @@ package tables
 import "fmt"
 
 // supportVersion is that of what all tables need in the schema tower. It is in the comment on
-// the function tower.capture: "tower 2".
-const supportVersion = 2
+// the function tower.capture: "tower 3".
+const supportVersion = 3
 
 // support makes what all tables need in the schema tower, or brings it up to date.
 //
@@ -15,7 +15,8 @@ const supportVersion = 2
 //   - shape counts the changes of the tables, so that nodes notice them.
 //
 // The functions own and node tell tower's own writes. Anybody can make own true, and so avoid
-// checks. To avoid being captured one must also be allowed to write commits.
+// checks. To avoid being captured one must also be allowed to write commits. They are in
+// PL/pgSQL because a trigger would have functions in SQL parsed in each statement.
 var support = `CREATE SCHEMA IF NOT EXISTS tower;
 GRANT USAGE ON SCHEMA tower TO PUBLIC;
 CREATE TABLE IF NOT EXISTS tower.exact (
@@ -32,10 +33,10 @@ CREATE TABLE IF NOT EXISTS tower.inbox (
 ALTER TABLE tower.inbox ADD COLUMN IF NOT EXISTS gone jsonb;
 CREATE TABLE IF NOT EXISTS tower.shape (one int PRIMARY KEY CHECK (one = 1), version bigint NOT NULL);
 INSERT INTO tower.shape VALUES (1, 0) ON CONFLICT DO NOTHING;
-CREATE OR REPLACE FUNCTION tower.own() RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE AS
-	$$ SELECT coalesce(current_setting('tower.writer', true), '') = 'on' $$;
-CREATE OR REPLACE FUNCTION tower.node() RETURNS boolean LANGUAGE sql STABLE PARALLEL SAFE AS
-	$$ SELECT CASE WHEN coalesce(current_setting('tower.writer', true), '') = 'on' THEN has_table_privilege(session_user, 'tower.commits', 'INSERT') ELSE false END $$;
+CREATE OR REPLACE FUNCTION tower.own() RETURNS boolean LANGUAGE plpgsql STABLE PARALLEL SAFE AS
+	$$ BEGIN RETURN coalesce(current_setting('tower.writer', true), '') = 'on'; END $$;
+CREATE OR REPLACE FUNCTION tower.node() RETURNS boolean LANGUAGE plpgsql STABLE PARALLEL SAFE AS
+	$$ BEGIN RETURN CASE WHEN coalesce(current_setting('tower.writer', true), '') = 'on' THEN has_table_privilege(session_user, 'tower.commits', 'INSERT') ELSE false END; END $$;
 CREATE OR REPLACE FUNCTION tower.ulid() RETURNS text LANGUAGE sql VOLATILE PARALLEL SAFE AS $$
 	SELECT string_agg(substr('0123456789ABCDEFGHJKMNPQRSTVWXYZ', substring(bits FROM i * 5 + 1 FOR 5)::int + 1, 1), '' ORDER BY i)
 	FROM (SELECT B'00' || (extract(epoch FROM clock_timestamp()) * 1000)::bigint::bit(48)
@@ -74,8 +75,14 @@ BEGIN
 END $$;
 CREATE OR REPLACE FUNCTION tower.guard(models text[], ids text[]) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-	IF EXISTS (SELECT FROM tower.inbox i JOIN unnest(models, ids) AS w (model, id) USING (model, id)) THEN
+	IF ` + Waiting + ` AND EXISTS (SELECT FROM tower.inbox i JOIN unnest(models, ids) AS w (model, id) USING (model, id)) THEN
 		RAISE EXCEPTION 'another program has changed a record first' USING ERRCODE = 'serialization_failure';
+	END IF;
+END $$;
+CREATE OR REPLACE FUNCTION tower.expect(true_now boolean) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	IF true_now IS NOT TRUE THEN
+		RAISE EXCEPTION 'the log has moved on' USING ERRCODE = 'serialization_failure';
 	END IF;
 END $$;
 REVOKE ALL ON tower.exact, tower.adopted, tower.inbox, tower.shape FROM PUBLIC;

@@ -79,6 +79,7 @@ func (s *Set) gather(commits []store.Appended) (*group, error) {
 func (c *changes) queue(batch *pgx.Batch) error {
 	gone := c.arrange()
 	rows := c.table.newRows()
+	fresh := true // the rows, so that none can be there
 	var adopted []string
 	var adoptedAt []int64
 	for _, id := range c.order {
@@ -95,6 +96,7 @@ func (c *changes) queue(batch *pgx.Batch) error {
 			into = c.table.newRows() // it is only asked where the record is kept
 			adopted, adoptedAt = append(adopted, string(id)), append(adoptedAt, int64(n.seq))
 		}
+		fresh = fresh && (n.before == nil || n.adopted)
 		where, err := into.add(n.after, n.seq)
 		if err != nil {
 			return err
@@ -113,7 +115,11 @@ func (c *changes) queue(batch *pgx.Batch) error {
 		batch.Queue(c.table.deleteSQL(), gone)
 	}
 	if len(rows.ids) > 0 {
-		batch.Queue(c.table.upsertSQL(), rows.params()...)
+		sql := c.table.insertSQL()
+		if !fresh {
+			sql += c.table.orUpdateSQL()
+		}
+		batch.Queue(sql, rows.params()...)
 	}
 	if len(adopted) > 0 {
 		batch.Queue(adoptedSQL, c.table.Name, adopted, adoptedAt)
@@ -128,13 +134,11 @@ func (t *Table) deleteSQL() string {
 	return "DELETE FROM " + t.sql() + " WHERE id = ANY($1::text[])"
 }
 
-// upsertSQL writes rows. It names the columns that this build knows: others keep what they
-// have.
-func (t *Table) upsertSQL() string {
-	var names, params, parts, values, set []string
+// insertSQL writes rows.
+func (t *Table) insertSQL() string {
+	var names, params, parts, values []string
 	for _, c := range t.Columns {
-		name := quote(c.Name)
-		names = append(names, name)
+		names = append(names, quote(c.Name))
 		var from []string
 		for _, array := range c.codec.params() {
 			part := fmt.Sprintf("c%d", len(params)+1)
@@ -142,13 +146,22 @@ func (t *Table) upsertSQL() string {
 			parts, from = append(parts, part), append(from, "r."+part)
 		}
 		values = append(values, c.codec.write(from))
+	}
+	return fmt.Sprintf("INSERT INTO %s (%s, %s) SELECT %s, r.seq FROM unnest(%s, $%d::bigint[]) AS r (%s, seq)",
+		t.sql(), strings.Join(names, ", "), seqColumn, strings.Join(values, ", "), strings.Join(params, ", "), len(params)+1,
+		strings.Join(parts, ", "))
+}
+
+// orUpdateSQL follows insertSQL where rows may be there. It names the columns that this build
+// knows: others keep what they have.
+func (t *Table) orUpdateSQL() string {
+	var set []string
+	for _, c := range t.Columns {
 		if c.Name != "id" {
-			set = append(set, name+" = excluded."+name)
+			set = append(set, quote(c.Name)+" = excluded."+quote(c.Name))
 		}
 	}
-	return fmt.Sprintf("INSERT INTO %s (%s, %s) SELECT %s, r.seq FROM unnest(%s, $%d::bigint[]) AS r (%s, seq) ON CONFLICT (id) DO UPDATE SET %s, %[3]s = excluded.%[3]s",
-		t.sql(), strings.Join(names, ", "), seqColumn, strings.Join(values, ", "), strings.Join(params, ", "), len(params)+1,
-		strings.Join(parts, ", "), strings.Join(set, ", "))
+	return fmt.Sprintf(" ON CONFLICT (id) DO UPDATE SET %s, %s = excluded.%[2]s", strings.Join(set, ", "), seqColumn)
 }
 
 func (r *rows) params() []any {

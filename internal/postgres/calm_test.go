@@ -1,0 +1,124 @@
+//go:build linux
+
+package postgres
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/systemtest/pgtest"
+)
+
+// TestWhatAnExpectedTurnMeets lets something come in between on a log that was alone for some
+// turns: the server refuses the append, and the next turn says what has come.
+func TestWhatAnExpectedTurnMeets(t *testing.T) {
+	server := pgtest.Shared(t)
+	for name, meet := range map[string]func(t *testing.T, other *pgx.Conn, at *position, address string) (sees func(store.Turn, []store.Entry) bool){
+		"a commit of another node": func(t *testing.T, _ *pgx.Conn, at *position, address string) func(store.Turn, []store.Entry) bool {
+			other := begun(t, address)
+			their := *at
+			their.append(t, other)
+			return func(_ store.Turn, tail []store.Entry) bool { return len(tail) == 1 && tail[0].Seq == their.Seq }
+		},
+		"a server that took over": func(t *testing.T, other *pgx.Conn, at *position, _ string) func(store.Turn, []store.Entry) bool {
+			execute(t, other, "UPDATE tower.turn SET format = format")
+			return func(turn store.Turn, _ []store.Entry) bool { return turn.Next() > at.Seq+1 }
+		},
+		"a write of another program": func(t *testing.T, other *pgx.Conn, _ *position, _ string) func(store.Turn, []store.Entry) bool {
+			execute(t, other, "INSERT INTO notes (text) VALUES ('foreign')")
+			return func(turn store.Turn, _ []store.Entry) bool { return len(turn.Foreign()) == 1 }
+		},
+		"a change of the tables": func(t *testing.T, other *pgx.Conn, _ *position, _ string) func(store.Turn, []store.Entry) bool {
+			execute(t, other, "UPDATE tower.shape SET version = version + 1")
+			return func(store.Turn, []store.Entry) bool { return true }
+		},
+		"nothing": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			address := server.Database(t)
+			l := begun(t, address)
+			at := &position{}
+			for range calmTurns + 1 {
+				at.append(t, l)
+			}
+			turn, _, err := l.Turn(t.Context(), at.Position)
+			if err != nil || l.expected(at.Position) == nil {
+				t.Fatalf("no turn is expected: %v", err)
+			}
+			if meet == nil {
+				at.appendTo(t, turn)
+				return
+			}
+			other, err := pgx.Connect(t.Context(), address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer other.Close(context.Background())
+			sees := meet(t, other, at, address)
+			if err := turn.Append(t.Context(), at.next(turn), nil); !errors.Is(err, store.ErrMoved) {
+				t.Errorf("the append says %v", err)
+			}
+			turn, tail, err := l.Turn(t.Context(), at.Position)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer turn.End()
+			if !sees(turn, tail) {
+				t.Errorf("the next turn has %d commits, %d transactions and goes on with %d", len(tail), len(turn.Foreign()), turn.Next())
+			}
+		})
+	}
+}
+
+// begun returns a log that has begun with notes.
+func begun(t *testing.T, address string) *Log {
+	t.Helper()
+	l := open(t, address, Options{Migrate: true})
+	notes, err := record.NewModel("notes", &note{})
+	if err == nil {
+		_, err = l.Begin(t.Context(), []*record.Model{notes})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func execute(t *testing.T, conn *pgx.Conn, sql string) {
+	t.Helper()
+	if _, err := conn.Exec(t.Context(), sql); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A position is that of a node which makes commits without changes.
+type position struct{ store.Position }
+
+// next returns the next commit.
+func (p *position) next(turn store.Turn) []store.Appended {
+	data := make([]byte, 8) // its time
+	return []store.Appended{{Entry: store.Entry{Seq: turn.Next(), After: p.Seq, Tag: p.Tag + 1, Data: data}}}
+}
+
+func (p *position) append(t *testing.T, l *Log) {
+	t.Helper()
+	turn, _, err := l.Turn(t.Context(), p.Position)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.appendTo(t, turn)
+}
+
+func (p *position) appendTo(t *testing.T, turn store.Turn) {
+	t.Helper()
+	all := p.next(turn)
+	if err := turn.Append(t.Context(), all, nil); err != nil {
+		t.Fatal(err)
+	}
+	p.Seq, p.Tag = all[0].Seq, all[0].Tag
+}
