@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/towerkit/tower/internal/release"
 	"github.com/towerkit/tower/internal/server"
@@ -306,6 +307,18 @@ func (a *App) Env() string { return a.app.Env() }
 // the user's connections end at once. It returns when that is done. Signing in afterwards
 // works as before.
 func (a *App) EndSessions(user ID) error { return a.app.EndSessions(user) }
+
+// SignedURL returns a path at which anybody who has it can download a file until a time, without a session
+// and without the rule of the record: of a field that is private, too. path is the URL of a
+// [File], or of a [File.Variant]. What is returned is good for that alone, and only while the record
+// has that very file. A new TOWER_SECRET ends it. Logs do not have it.
+//
+//	link, err := app.SignedURL(invoice.Paper.URL, time.Now().Add(24*time.Hour))
+//
+// The error says that path is not that of a file, or that the time is over.
+func (a *App) SignedURL(path string, until time.Time) (string, error) {
+	return a.app.SignedURL(path, until)
+}
 
 // Cookie starts a session of the user id, and returns the cookie that makes a client that
 // user, for tests and for programs that act as a user. The application must be open.

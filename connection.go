@@ -66,6 +66,11 @@ func (c *Connection) Guess(account string, check func() bool) (right bool, err e
 	return c.conn.Guess(account, check)
 }
 
+// SignedURL returns a path at which anybody can download a file until a time: see [App.SignedURL].
+func (c *Connection) SignedURL(path string, until time.Time) (string, error) {
+	return c.conn.SignedURL(path, until)
+}
+
 // EndSessions ends the sessions of a user on all devices: see [App.EndSessions]. An action
 // that changes a password calls it, and then SignIn to keep the device that it runs for.
 // Without SignIn, the client becomes a visitor if it is that user. In the transaction of

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/towerkit/tower/internal/environ"
@@ -146,6 +147,21 @@ type Delivery struct {
 // A sender sends the webhooks of an application.
 type sender struct {
 	webhooks map[string]*Webhook
+
+	once   sync.Once
+	client *webhook.Client
+	err    error
+}
+
+// open makes the client, at the first delivery.
+func (s *sender) open(app *App) (*webhook.Client, error) {
+	s.once.Do(func() {
+		var networks []netip.Prefix
+		if networks, s.err = allowed(app.app.Config().Environ); s.err == nil {
+			s.client = webhook.NewClient(networks)
+		}
+	})
+	return s.client, s.err
 }
 
 // sending returns the work of sending webhooks.
@@ -184,12 +200,12 @@ func (s *sender) send(ctx context.Context, app *App, id ID) error {
 	if err != nil {
 		return fmt.Errorf("the secret of the webhook %s: %w", w.name, err)
 	}
-	networks, err := allowed(app.app.Config().Environ)
+	client, err := s.open(app)
 	if err != nil {
 		return err
 	}
 	began := time.Now()
-	answer, failed := webhook.NewClient(networks).Send(ctx, &webhook.Message{ID: string(id), URL: delivery.URL, Secret: secret, Body: delivery.Body}, began)
+	answer, failed := client.Send(ctx, &webhook.Message{ID: string(id), URL: delivery.URL, Secret: secret, Body: delivery.Body}, began)
 	took := time.Since(began)
 	if ctx.Err() != nil {
 		return ctx.Err()

@@ -20,6 +20,8 @@ import (
 	"github.com/towerkit/tower/internal/server/form"
 	"github.com/towerkit/tower/internal/server/limit"
 	"github.com/towerkit/tower/internal/server/route"
+	"github.com/towerkit/tower/internal/server/session"
+	"github.com/towerkit/tower/internal/server/upload"
 	"github.com/towerkit/tower/internal/store"
 )
 
@@ -111,15 +113,11 @@ func (a *App) receiver(r *http.Request, input route.FileInput) form.Receiver {
 	return func(_, name string, content io.Reader) (string, string, error) {
 		file, err := a.files.Receive(r.Context(), name, content, input.Rules, a.party(r))
 		var refused *files.Refusal
-		var many *files.TooManyError
 		if errors.As(err, &refused) {
 			return "", refused.Problem, nil
 		}
-		if errors.As(err, &many) {
-			err = fault.Errorf(fault.TooMany, "%v", many)
-		}
 		if err != nil {
-			return "", "", err
+			return "", "", upload.Coded(err)
 		}
 		token, err := a.sessions.SealFile("file", user, file)
 		return token, "", err
@@ -177,44 +175,89 @@ func (a *App) serveFile(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// findFile returns the file that a request names, and its field, if its client may see it.
+// findFile returns the file that a request names, and its field, if its client may see it or has a link.
 func (a *App) findFile(r *http.Request) (f *record.Field, file record.File, err error) {
 	missing := fault.Errorf(fault.NotFound, "there is no %s", r.URL.Path)
+	linked, err := a.linked(r)
+	if err != nil {
+		return f, file, err
+	}
 	m := a.store.Model(r.PathValue("model"))
 	if m == nil || m.Field(r.PathValue("field")) == nil {
 		return f, file, missing
 	}
 	f = m.Field(r.PathValue("field"))
 	id, err := record.ParseID(r.PathValue("record"))
-	if f.File == nil || f.Private || err != nil {
+	if f.File == nil || f.Private && !linked || err != nil {
 		return f, file, missing
 	}
+	image, err := a.shownImage(r, record.Key{Model: m, ID: id}, linked)
+	if errors.Is(err, store.ErrNotFound) {
+		return f, file, missing
+	}
+	if err != nil {
+		return f, file, err
+	}
+	if file = image.File(f); string(file.ID) != r.PathValue("file") || file.ID == "" {
+		return f, record.File{}, missing
+	}
+	return f, file, nil
+}
+
+// shownImage returns a record. The error is [store.ErrNotFound] if there is none, or its rule does not show it to
+// the client of a request that has no link.
+func (a *App) shownImage(r *http.Request, k record.Key, linked bool) (image *record.Image, err error) {
 	v := &visit{}
 	v.begin(a, r, a.config.Limits.Timeout)
 	defer v.Stop()
 	s := &v.session
-	s.connect(v, &v.conn, &v.follower)
-	var image *record.Image
+	if !linked {
+		s.connect(v, &v.conn, &v.follower)
+	}
 	err = a.store.View(v, func(snap *store.Snapshot) (err error) {
-		image, err = snap.Get(m, id)
+		image, err = snap.Get(k.Model, k.ID)
 		return err
 	})
-	if err == nil {
-		var rule func(*record.Image) bool
-		if rule, err = s.ruleOf(v, m); err == nil && rule != nil && !rule(image) {
-			return f, file, missing
-		}
+	if err != nil || linked {
+		return image, err
 	}
-	if errors.Is(err, store.ErrNotFound) {
-		return f, file, missing
+	rule, err := s.ruleOf(v, k.Model)
+	if err == nil && rule != nil && !rule(image) {
+		err = store.ErrNotFound
 	}
-	if file = image.File(f); err != nil || string(file.ID) != r.PathValue("file") || file.ID == "" {
-		if err == nil {
-			err = missing
-		}
-		return f, record.File{}, err
+	return image, err
+}
+
+const filesPath = "/_tower/files/"
+
+// SignedURL returns a path at which anybody can download a file until a time: the given one, of the
+// file or a variant, with a link.
+func (a *App) SignedURL(path string, until time.Time) (string, error) {
+	switch {
+	case !strings.HasPrefix(path, filesPath) || strings.ContainsAny(path, "?#"):
+		return "", fmt.Errorf("sign %q: it is not the URL of a file", path)
+	case !until.After(a.store.Now()):
+		return "", fmt.Errorf("sign %q: it would be good until %s, which is over", path, until.UTC().Format(time.RFC3339))
 	}
-	return f, file, nil
+	text, err := a.sessions.SealLink(session.Link{Path: path, Until: until})
+	return path + "?link=" + text, err
+}
+
+// SignedURL returns what [App.SignedURL] returns.
+func (c *Connection) SignedURL(path string, until time.Time) (string, error) {
+	return c.app.SignedURL(path, until)
+}
+
+// linked reports whether a request has a link to its file.
+func (a *App) linked(r *http.Request) (bool, error) {
+	if !r.URL.Query().Has("link") {
+		return false, nil
+	}
+	link, err := a.sessions.OpenLink(r.URL.Query().Get("link"))
+	if err != nil || link.Path != r.URL.Path || !a.store.Now().Before(link.Until) {
+		return false, fault.Errorf(fault.Forbidden, "this link is not valid, or not any more")
+	}
+	return true, nil
 }
 
 // ruleOf returns the rule of the session's user for the records of a model, nil if there is none.

@@ -16,6 +16,7 @@ type sealer struct {
 	lists   []securecookie.Codec
 	commits []securecookie.Codec
 	files   []securecookie.Codec
+	links   []securecookie.Codec
 	tickets []securecookie.Codec // encrypted: scripts see them, and not the cookies that they are for
 }
 
@@ -28,6 +29,7 @@ func newSealer(secrets []string) (s sealer) {
 		s.cookies = append(s.cookies, codec(cookieAge, 4096))
 		s.lists = append(s.lists, codec(0, 16<<10))
 		s.files = append(s.files, codec(FileAge, 4096))
+		s.links = append(s.links, codec(0, 1024))
 		s.commits = append(s.commits, codec(commitAge, 512))
 		inner := sha256.Sum256([]byte("ticket\x00" + secret))
 		s.tickets = append(s.tickets, securecookie.New(key[:], inner[:]).SetSerializer(securecookie.JSONEncoder{}).MaxAge(int(ticketAge.Seconds())).MaxLength(MaxTicket))
@@ -87,4 +89,21 @@ func (s *Sessions) SealFile(kind string, user record.ID, value any) (string, err
 // OpenFile decodes a text made by SealFile for the same kind and user into what into points to.
 func (s *Sessions) OpenFile(kind string, user record.ID, text string, into any) error {
 	return securecookie.DecodeMulti(kind+" "+string(user), text, into, s.sealer.files...)
+}
+
+// A Link lets whoever has it download a file.
+type Link struct {
+	Path  string    `json:"path"`
+	Until time.Time `json:"until"`
+}
+
+// SealLink returns a link as a text that only Sessions with the same secrets make.
+func (s *Sessions) SealLink(link Link) (string, error) {
+	return securecookie.EncodeMulti("link", link, s.sealer.links...)
+}
+
+// OpenLink returns the link in a text made by SealLink. Whether it is still good is for the caller.
+func (s *Sessions) OpenLink(text string) (link Link, err error) {
+	err = securecookie.DecodeMulti("link", text, &link, s.sealer.links...)
+	return link, err
 }

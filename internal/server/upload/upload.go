@@ -99,7 +99,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set(offsetHeader, strconv.FormatInt(moved.Next, 10))
 	}
 	if err != nil {
-		s.host.Fail(w, r, coded(err))
+		s.host.Fail(w, r, Coded(err))
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -110,8 +110,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(state) // the client may be gone
 }
 
-// coded returns an error as the client receives it.
-func coded(err error) error {
+// Coded returns an error of receiving a file as the client receives it.
+func Coded(err error) error {
 	var moved *files.OffsetError
 	var many *files.TooManyError
 	switch {
