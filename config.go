@@ -63,6 +63,10 @@ type Config struct {
 	// page that it asked for, or whose form it sent: see the guide on permissions. Default:
 	// the error is shown.
 	SignIn string
+
+	// SessionIdle is after how long a session ends that is not used. Default: 30 days.
+	// SessionAge is after how long each session ends. Default: 180 days.
+	SessionIdle, SessionAge time.Duration
 	// TimeZone is the IANA name of the zone in which pages show times and read those that
 	// forms send: "Europe/Berlin". Default: that of each browser, and UTC where the browser's
 	// library does not run.
@@ -195,6 +199,9 @@ func (c Config) resolve() (out server.Config, err error) {
 	for _, m := range c.Models {
 		out.Models = append(out.Models, m.erased())
 		out.Rules[m.erased()], out.Can[m.erased()] = m.rule, m.permit
+	}
+	if out.Session, err = c.sessions(&out); err != nil {
+		return out, err
 	}
 	if c.hasFiles() {
 		addOwn(&out, storedFiles)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/towerkit/tower/internal/server"
+	"github.com/towerkit/tower/internal/server/session"
 )
 
 // A Connection is one client, for as long as it is connected: a browser tab, a
@@ -25,9 +26,19 @@ func (c *Connection) UserID() ID { return c.conn.UserID() }
 // SignIn makes id the user of the client from its next request on. Over HTTP, the
 // answer of the running action carries the cookie; over a socket, the client fetches
 // the cookie and connects again. SignIn checks no password, and does not check that
-// there is such a user. If another user is signed in, it first does what SignOut does. Outside of an action, or with a context that is not the
+// there is such a user. It starts a session, a record of [Sessions]. If another user is signed in, it first does what SignOut does. Outside of an action, or with a context that is not the
 // action's, it does nothing.
-func (c *Connection) SignIn(ctx context.Context, id ID) { c.conn.SignIn(ctx, id) }
+func (c *Connection) SignIn(ctx context.Context, id ID, options ...SessionOption) {
+	start := session.Start{User: id}
+	for _, option := range options {
+		option.set(&start)
+	}
+	c.conn.SignIn(ctx, start)
+}
+
+// SessionID returns the id of the record of the client's session in [Sessions], "" for a
+// visitor and for a program that signs in without a cookie.
+func (c *Connection) SessionID() ID { return c.conn.SessionID() }
 
 // SignOut makes the client a visitor from its next request on: see
 // [Connection.SignIn]. It ends the session of the client's device: copies of its cookie
@@ -73,8 +84,7 @@ func (c *Connection) SignedURL(path string, until time.Time) (string, error) {
 
 // EndSessions ends the sessions of a user on all devices: see [App.EndSessions]. An action
 // that changes a password calls it, and then SignIn to keep the device that it runs for.
-// Without SignIn, the client becomes a visitor if it is that user. In the transaction of
-// a console EndSessions does nothing.
+// Without SignIn, the client becomes a visitor if it is that user.
 //
 //	if err := c.EndSessions(ctx, user.ID); err != nil {
 //		return err

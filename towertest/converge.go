@@ -310,11 +310,13 @@ func (k *checker) shrinkOnce(steps *[]step, attempt func(fewer []step)) {
 	}
 }
 
-// modelNames returns the names of the application's models.
+// modelNames returns the names of the application's models, without tower's own.
 func modelNames(app *tower.App) []string {
 	var names []string
 	for _, m := range server.Models(server.AppOf(app)) {
-		names = append(names, m.Name)
+		if !strings.HasPrefix(m.Name, "tower_") {
+			names = append(names, m.Name)
+		}
 	}
 	return names
 }

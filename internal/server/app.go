@@ -97,6 +97,7 @@ type Config struct {
 	Files   fs.FS                           // contains views/ and public/
 	Reload  bool                            // read views again if they change
 	Secret  session.Keys                    // of cookies
+	Session session.Options                 // its table and ages
 	OpenAPI bool                            // serve a description of the routes
 	Policy  string                          // Content-Security-Policy, see chain.Config; "": allow only this origin
 	Log     *slog.Logger
@@ -325,7 +326,9 @@ func (a *App) open(ctx context.Context, to listener) (err error) {
 	if err != nil {
 		return errors.Join(err, a.store.Close())
 	}
-	a.sessions = session.New(a.store, secrets)
+	config := a.config.Session
+	config.Secrets, config.Now = secrets, a.pace.Now
+	a.sessions = session.New(a.store, config)
 	if err := a.joinNodes(ctx, options.Log, secrets); err != nil {
 		return errors.Join(err, a.store.Close())
 	}
@@ -342,6 +345,9 @@ func (a *App) open(ctx context.Context, to listener) (err error) {
 		if err := a.engine.Run(a.ctx); err != nil && a.ctx.Err() == nil {
 			a.log.Error("cursors stopped", "error", err)
 		}
+	})
+	a.running.Go(func() {
+		a.sessions.Run(a.ctx, a.hub.sessions, func(err error) { a.log.Warn("sessions", "error", err) })
 	})
 	if a.nodes != nil {
 		a.running.Go(func() { a.nodes.Run(a.ctx) })
@@ -506,7 +512,7 @@ func (a *App) Env() string { return a.config.Env }
 // Cookie returns a cookie that signs a client in as the user id, for tests and for
 // programs that act as a user.
 func (a *App) Cookie(id record.ID) (*http.Cookie, error) {
-	started, err := a.sessions.Start(id)
+	started, err := a.sessions.Start(a.ctx, "app", session.Start{User: id}, "", nil)
 	if err != nil {
 		return nil, err
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/limit"
 	"github.com/towerkit/tower/internal/server/route"
+	"github.com/towerkit/tower/internal/server/session"
 	"github.com/towerkit/tower/internal/server/slow"
 	"github.com/towerkit/tower/internal/server/tracing"
 	"github.com/towerkit/tower/internal/store"
@@ -58,7 +59,7 @@ type call struct {
 	created bool           // it created a record
 	changes []store.Change // the first of its changes
 	changed int            // how many there are
-	SignIn  *record.ID     // the client's new user, "" for a visitor; nil: unchanged
+	SignIn  *session.Start // who the client becomes; nil: unchanged
 	Cookies []string       // of the application, as values of the header Set-Cookie
 
 	attempt *store.Attempt // this run of a call with a key; nil: no key

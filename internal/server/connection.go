@@ -116,6 +116,9 @@ func (c *Connection) Request() *edge.Request {
 // UserID returns the id of the signed-in user, "" for a visitor.
 func (c *Connection) UserID() record.ID { return c.user }
 
+// SessionID returns the id of the record of the client's session, "" if it has none.
+func (c *Connection) SessionID() record.ID { return c.cookie.ID }
+
 // TimeZone returns the application's time zone, or else the one that the client named, or
 // else UTC.
 func (c *Connection) TimeZone() *time.Location {
@@ -166,7 +169,7 @@ func (c *Connection) Info() wire.ConnectionInfo {
 		Remote: c.remote, Since: c.since, Cursors: []string{}, Seq: c.seq.Load(), Queued: c.outbox.Waiting(),
 		Applied: c.applied.Load(), Lag: c.lag.Load(), Device: c.device()}
 	if c.cookie.User != "" {
-		info.Session = &wire.ConnectionSession{Number: c.cookie.Number, Since: c.cookie.Since()}
+		info.Session = &wire.ConnectionSession{ID: string(c.cookie.ID), Since: c.cookie.Since}
 	}
 	if info.Queued == 0 {
 		info.Seq = max(info.Seq, all)

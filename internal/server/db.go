@@ -86,6 +86,7 @@ func (a *App) Transaction(ctx context.Context, fn func(*Tx) error) error {
 	ctx, end := a.traces.Start(ctx, tracing.Span{Name: "commit"})
 	carried := a.traces.Carry(ctx)
 	var written time.Time // by the application, for the last time
+	over := func() {}
 	commit, err := a.store.Update(ctx, by, func(tx *store.Tx) error {
 		if call != nil {
 			tx.SetAttempt(call.attempt)
@@ -93,8 +94,13 @@ func (a *App) Transaction(ctx context.Context, fn func(*Tx) error) error {
 		tx.SetTrace(carried)
 		err := fn(&Tx{tx, a})
 		written = a.slow.Begin()
+		if call != nil && err == nil {
+			over()
+			over = call.conn.expectEnd(tx)
+		}
 		return err
 	})
+	over()
 	a.slow.End(ctx, slow.Commit, by, written)
 	end(commitSpan(commit, err))
 	if call != nil && err == nil {

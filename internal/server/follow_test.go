@@ -8,12 +8,15 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/route"
+	"github.com/towerkit/tower/internal/server/session"
 	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/store/typed"
 )
 
 // A badge determines the rights of a user.
@@ -21,6 +24,13 @@ type badge struct {
 	record.Record
 	UserID string `json:"userId" tower:"index"`
 	Level  int    `json:"level"`
+}
+
+// A device is the record of a session.
+type device struct {
+	record.Record
+	UserID    string    `json:"userId" tower:"index"`
+	ExpiresAt time.Time `json:"expiresAt" tower:"index"`
 }
 
 // openBadges opens an application whose sessions follow their user's badges. The cursor
@@ -61,7 +71,12 @@ func openBadges(t testing.TB, meanwhile ...*func()) (*App, *record.Model) {
 		level, err := levelOf(ctx, session.(*holder).conn, "boss")
 		return peers(badges, level), err
 	}}, "top")
-	app, err := New(Config{Name: "badges", Data: filepath.Join(t.TempDir(), "badges.db"), Models: []*record.Model{badges}, Router: r})
+	devices, err := record.NewModel("devices", &device{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sessions := session.Options{Table: &typed.Table[session.Details]{Model: devices}, Idle: time.Hour, Age: time.Hour} // nobody signs in
+	app, err := New(Config{Name: "badges", Data: filepath.Join(t.TempDir(), "badges.db"), Models: []*record.Model{badges, devices}, Session: sessions, Router: r})
 	if err != nil {
 		t.Fatal(err)
 	}

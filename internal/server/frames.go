@@ -216,12 +216,12 @@ func (c *Connection) handleCall(ctx context.Context, s *Session, req *wire.Reque
 	}
 	ticket := session.Ticket{Cookies: result.Cookies, Seq: result.Seq}
 	if result.SignIn != nil {
-		fresh, err := c.signIn(*result.SignIn)
+		fresh, err := c.signIn(ctx, *result.SignIn)
 		if err != nil {
 			return refusal(req.ID, c.app.Report(ctx, "request", err))
 		}
 		ticket.Session = &fresh
-		if *result.SignIn != "" && req.Form != nil {
+		if result.SignIn.User != "" && req.Form != nil {
 			answer.Location = cmp.Or(c.app.returnPath(form), answer.Location)
 		}
 	}

@@ -89,7 +89,7 @@ func (h *handling) Prepare() {
 	if h.call.SignIn == nil {
 		return
 	}
-	if err := c.setCookie(h.exchange, c.app.secure(c.from), *h.call.SignIn); err != nil {
+	if err := c.setCookie(c.from.Context(), h.exchange, c.app.secure(c.from), *h.call.SignIn); err != nil {
 		c.app.Report(h, "request", err)
 	}
 }

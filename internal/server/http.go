@@ -292,7 +292,7 @@ func (a *App) serveAction(v *visit, w http.ResponseWriter, r *http.Request, s *S
 		return err
 	}
 	if result.SignIn != nil {
-		if err := s.Conn.setCookie(w, a.secure(r), *result.SignIn); err != nil {
+		if err := s.Conn.setCookie(r.Context(), w, a.secure(r), *result.SignIn); err != nil {
 			return err
 		}
 	}
@@ -307,7 +307,7 @@ func (a *App) serveAction(v *visit, w http.ResponseWriter, r *http.Request, s *S
 	}
 	if asForm {
 		to := a.destination(r, result.Location)
-		if result.SignIn != nil && *result.SignIn != "" {
+		if result.SignIn != nil && result.SignIn.User != "" {
 			to = cmp.Or(a.returnPath(sent), a.returnPath(r.URL.Query()), to)
 		}
 		http.Redirect(w, r, to, http.StatusSeeOther)

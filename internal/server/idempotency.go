@@ -11,6 +11,7 @@ import (
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/answer"
 	"github.com/towerkit/tower/internal/server/fault"
+	"github.com/towerkit/tower/internal/server/session"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -67,7 +68,7 @@ type savedAnswer struct {
 	Out      json.RawMessage `json:"out,omitempty"`
 	Location string          `json:"location,omitempty"`
 	Given    *answer.Answer  `json:"given,omitempty"`
-	SignIn   *record.ID      `json:"signIn,omitempty"`
+	SignIn   *session.Start  `json:"signIn,omitempty"`
 	Cookies  []string        `json:"cookies,omitempty"`
 	Error    *wire.Error     `json:"error,omitempty"`
 }

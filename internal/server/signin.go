@@ -1,8 +1,10 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -22,17 +24,17 @@ import (
 // sessionOver is the reason to end a connection whose session has ended.
 const sessionOver = "this session has ended; sign in again"
 
-// SignIn makes id the user of this client from its next request on. Over HTTP, the
+// SignIn makes a user the one of this client from its next request on. Over HTTP, the
 // answer sets the cookie. Over a socket, the client fetches the cookie and connects
 // again. Outside an action SignIn does nothing.
-func (c *Connection) SignIn(ctx context.Context, id record.ID) {
+func (c *Connection) SignIn(ctx context.Context, start session.Start) {
 	if call := callOf(ctx); call != nil {
-		call.SignIn = &id
+		call.SignIn = &start
 	}
 }
 
-// SignOut makes the client a visitor, as SignIn with an empty id.
-func (c *Connection) SignOut(ctx context.Context) { c.SignIn(ctx, "") }
+// SignOut makes the client a visitor, as SignIn without a user.
+func (c *Connection) SignOut(ctx context.Context) { c.SignIn(ctx, session.Start{}) }
 
 // Guess runs check, which reports whether the client knows the secret of an account. The
 // error is [fault.TooMany], and check does not run, after too many wrong guesses.
@@ -49,108 +51,115 @@ func (c *Connection) Guess(account string, check func() bool) (right bool, err e
 
 // EndSessions ends the sessions of a user on all devices: see [App.EndSessions]. In an
 // action, the connection that runs it ends after the answer, if it is one of them, and
-// its client becomes a visitor unless the action signs it in. In a transaction of a
-// console it does nothing.
+// its client becomes a visitor unless the action signs it in.
 func (c *Connection) EndSessions(ctx context.Context, user record.ID) error {
-	if _, uncommitted := ctx.Value(dbKey{}).(DB); uncommitted || c.db != nil {
-		return nil
-	}
-	call := callOf(ctx)
-	if call == nil {
-		return c.app.EndSessions(user)
-	}
-	if c.cookie.User == user && call.SignIn == nil {
+	if call := callOf(ctx); call != nil && user != "" && c.user == user && call.SignIn == nil {
 		c.SignOut(ctx)
 	}
-	return c.app.endSessions(user, c)
+	return c.Transaction(ctx, func(tx *Tx) error { return c.app.sessions.EndAll(ctx, tx.Tx, user) })
 }
 
 // EndSessions ends the sessions of a user on all devices: their cookies are nobody's from
 // now on, also after a restart, and their connections end at once. It returns when that
 // is done.
-func (a *App) EndSessions(user record.ID) error { return a.endSessions(user, nil) }
-
-func (a *App) endSessions(user record.ID, caller *Connection) error {
-	if user == "" {
-		return nil
-	}
-	if err := caller.afterAnswer(func() error { return a.sessions.EndAll(user) }); err != nil {
-		return err
-	}
-	a.hub.endOver(user, caller)
-	return nil
+func (a *App) EndSessions(user record.ID) error {
+	return a.endSessions("app", user, func(tx *store.Tx) error { return a.sessions.EndAll(a.ctx, tx, user) })
 }
 
-// afterAnswer runs end, which ends sessions. If it ends the connection's own, the connection
-// ends when it has answered the running call.
-func (c *Connection) afterAnswer(end func() error) error {
-	if c == nil {
-		return end()
+// EndSession ends one session of a user, as EndSessions does, or all for "". The commit has
+// the author by.
+func (a *App) EndSession(by string, user, id record.ID) error {
+	return a.endSessions(by, user, func(tx *store.Tx) error {
+		if id == "" {
+			return a.sessions.EndAll(a.ctx, tx, user)
+		}
+		if !a.sessions.Live(session.Session{ID: id, User: user}) {
+			return fault.Errorf(fault.NotFound, "this session has ended already")
+		}
+		return a.sessions.End(tx, id)
+	})
+}
+
+func (a *App) endSessions(by string, user record.ID, end func(*store.Tx) error) error {
+	commit, err := a.store.Update(a.ctx, by, end)
+	if err == nil {
+		err = a.engine.Wait(a.ctx, commit.Seq)
 	}
-	was := c.leaving.Swap(true) // before a commit says that the session has ended
-	err := end()
-	c.leaving.Store(was || !c.app.sessions.Live(c.cookie))
+	for _, c := range a.hub.of(user) {
+		if !a.sessions.Live(c.cookie) {
+			a.hub.leave(c)
+		}
+	}
 	return err
 }
 
-// EndSession ends one session of a user, with its connections. It fails if the session has
-// ended already.
-func (a *App) EndSession(user record.ID, number int64) error {
-	one := session.Session{User: user, Number: number}
-	if !a.sessions.Live(one) {
-		return fault.Errorf(fault.NotFound, "this session has ended already")
-	}
-	if err := a.sessions.End(one); err != nil {
+// Sessions returns the sessions of a user or, for "", all that have open connections, in the
+// order of their start.
+func (a *App) Sessions(user record.ID) ([]wire.SessionInfo, error) {
+	var all []session.Details
+	err := a.store.View(a.ctx, func(snap *store.Snapshot) (err error) {
+		all, err = a.sessions.List(snap, user)
 		return err
-	}
-	a.hub.endOver(user, nil)
-	return nil
-}
-
-// Sessions returns the sessions that have open connections, of one user or, for "", of
-// all, in the order of their first connection.
-func (a *App) Sessions(user record.ID) []wire.SessionInfo {
-	infos := []wire.SessionInfo{}
+	})
+	connected := map[record.ID][]*Connection{}
 	for _, c := range a.hub.all() {
-		if c.cookie.User == "" || user != "" && c.user != user {
+		connected[c.cookie.ID] = append(connected[c.cookie.ID], c)
+	}
+	infos := []wire.SessionInfo{}
+	for _, d := range all {
+		on := connected[d.ID]
+		if user == "" && len(on) == 0 {
 			continue
 		}
-		i := slices.IndexFunc(infos, func(s wire.SessionInfo) bool { return s.UserID == string(c.user) && s.Number == c.cookie.Number })
-		if i < 0 {
-			i = len(infos)
-			infos = append(infos, wire.SessionInfo{Number: c.cookie.Number, User: c.Label(), UserID: string(c.user), Device: c.device(), Remote: c.remote, Since: c.cookie.Since()})
+		info := wire.SessionInfo{ID: string(d.ID), User: string(d.User), UserID: string(d.User), Device: d.Label, Remote: d.Address, Method: d.Method, Since: d.Since, Seen: d.Seen, Connections: []uint64{}}
+		for _, c := range on {
+			info.User, info.Device, info.Remote = c.Label(), cmp.Or(info.Device, c.device()), cmp.Or(info.Remote, c.remote)
+			info.Connections = append(info.Connections, c.number)
 		}
-		infos[i].Connections = append(infos[i].Connections, c.number)
+		infos = append(infos, info)
 	}
-	return infos
+	return infos, err
 }
 
+// IsSession reports whether a change is one of a session.
+func (a *App) IsSession(c store.Change) bool { return c.Model == a.config.Session.Table.Model }
+
 // device returns what the client says it is, "" if that is not known.
-func (c *Connection) device() string {
+func (c *Connection) device() string { return edge.Device(c.agent()) }
+
+func (c *Connection) agent() string {
 	if r := c.Request(); r != nil {
-		return edge.Device(r.UserAgent)
+		return r.UserAgent
 	}
 	return ""
 }
 
+// expectEnd prepares for the end of the connection's own session, if tx ends it: the
+// connection is then answered before it ends. The caller calls the result when tx is over.
+func (c *Connection) expectEnd(tx *store.Tx) (over func()) {
+	if c.cookie.ID == "" || !c.app.sessions.Changes(tx, c.cookie.ID) {
+		return func() {}
+	}
+	was := c.leaving.Swap(true)
+	return func() { c.leaving.Store(was || !c.app.sessions.Live(c.cookie)) }
+}
+
 // signIn starts the session that a call asked for, in place of the client's own, which
 // ends with all its connections. The one that runs the call gets the answer first.
-func (c *Connection) signIn(user record.ID) (session.Session, error) {
-	fresh, err := c.app.sessions.Start(user)
-	if err != nil || c.cookie.User == "" {
-		return fresh, err
-	}
-	if err := c.afterAnswer(func() error { return c.app.sessions.End(c.cookie) }); err != nil {
-		return session.Session{}, err
-	}
-	c.app.hub.endOver(c.cookie.User, c)
-	return fresh, nil
+func (c *Connection) signIn(ctx context.Context, start session.Start) (session.Name, error) {
+	start.Address, start.Agent = c.remote, c.agent()
+	over := func() {}
+	defer func() { over() }()
+	return c.app.sessions.Start(ctx, "sign in of "+c.Label(), start, c.cookie.ID, func(tx *store.Tx) {
+		over()
+		over = c.expectEnd(tx)
+	})
 }
 
 // setCookie signs a user in, and adds the cookie of the new session to a response, for
 // HTTPS only if secure.
-func (c *Connection) setCookie(w http.ResponseWriter, secure bool, user record.ID) error {
-	fresh, err := c.signIn(user)
+func (c *Connection) setCookie(ctx context.Context, w http.ResponseWriter, secure bool, start session.Start) error {
+	fresh, err := c.signIn(ctx, start)
 	if err != nil {
 		return err
 	}
@@ -282,33 +291,29 @@ func thenPath(sent url.Values) (path string, said bool) {
 	return path, path != "" || then == "back"
 }
 
-// endOver ends the connections of a user whose session has ended. The caller's ends when
-// it has answered.
-func (h *hub) endOver(user record.ID, caller *Connection) {
-	for _, c := range h.of(user) {
-		switch {
-		case h.app.sessions.Live(c.cookie):
-		case c == caller:
-			c.leaving.Store(true)
-		default:
-			c.outbox.Cut(outbox.CloseSession, sessionOver) // before a hello that completes now sees that the connection has ended
-			h.leave(c)
-		}
-	}
-}
-
 // endByCommit ends the connections whose sessions a commit has ended, on this node or another.
 // They receive nothing of the commit. It runs under the lock of the engine, so it leaves
 // the rest to the transports.
 func (h *hub) endByCommit(commit store.Commit) {
-	for _, user := range session.Ended(commit) {
-		for _, c := range h.of(user) {
-			if !c.leaving.Load() && !h.app.sessions.Live(c.cookie) {
+	for _, over := range h.app.sessions.Ended(commit.Changes) {
+		for _, c := range h.of(over.User) {
+			if c.cookie.ID == over.ID && !c.leaving.Load() {
 				c.cut.Store(true)
 				c.outbox.Cut(outbox.CloseSession, sessionOver)
 			}
 		}
 	}
+}
+
+// sessions returns those of the open connections.
+func (h *hub) sessions() []record.ID {
+	ids := map[record.ID]bool{}
+	for _, c := range h.all() {
+		if c.cookie.ID != "" {
+			ids[c.cookie.ID] = true
+		}
+	}
+	return slices.Collect(maps.Keys(ids))
 }
 
 // leaveIfOver ends the connection if the call that it has just answered ended its session.

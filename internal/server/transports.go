@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/outbox"
 	"github.com/towerkit/tower/internal/server/transport"
@@ -31,12 +30,12 @@ func (a *App) Joined() []outbox.Transport {
 	return transports
 }
 
-// Owns reports whether a request's cookie names the user of a connection. The session may
-// have ended, so that a client can fetch the reason why its connection did. A connection
-// that was opened with such a cookie is a visitor's.
+// Owns reports whether a request's cookie names the session of a connection. It may have
+// ended, so that a client can fetch the reason why its connection did. A connection that was
+// opened with such a cookie is a visitor's.
 func (a *App) Owns(r *http.Request, c transport.Connection) bool {
-	named, user := a.sessions.Named(r, a.secure(r)), record.ID(c.UserKey())
-	return user == named.User || user == "" && !a.sessions.Live(named)
+	named, own := a.sessions.Named(r, a.secure(r)).ID, c.(*Connection).cookie.ID
+	return named == own || own == "" && a.sessions.Of(r, a.secure(r)).ID == ""
 }
 
 // ReadJSON decodes the body of a request that must be a JSON object, and not a form.

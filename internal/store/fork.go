@@ -51,6 +51,11 @@ func (tx *Tx) pending(k record.Key) pendingImage {
 	return pendingImage{image, written}
 }
 
+// Wrote reports whether tx has created, updated or deleted a record.
+func (tx *Tx) Wrote(m *record.Model, id record.ID) bool {
+	return tx.pending(record.Key{Model: m, ID: id}).written
+}
+
 // Join adds to tx what its fork has read and written. If tx has since written one of
 // the same records, Join returns [ErrConflict] and leaves tx unchanged.
 func (tx *Tx) Join(fork *Tx) error {

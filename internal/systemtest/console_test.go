@@ -217,14 +217,14 @@ visitor posts.visible enter new`
 	if text = strings.Replace(text, "leave  ", "leave draft ", 1); text != want {
 		t.Errorf("the impact is %s\nwant %s", text, want)
 	}
-	if len(impact.Moved) != 0 || impact.Seq != 3 {
+	if len(impact.Moved) != 0 || impact.Seq != 5 {
 		t.Errorf("%+v", impact)
 	}
 	if got := l.ask(wire.ControlRequest{Do: wire.DoCount, Name: "posts.visible", As: string(bob.ID), Tx: tx}); got != "3" {
 		t.Errorf("within it bob sees %s posts", got)
 	}
 	quiet(t, clients, had)
-	if app.Seq() != 3 {
+	if app.Seq() != 5 {
 		t.Fatalf("something was committed: %d", app.Seq())
 	}
 
@@ -232,12 +232,12 @@ visitor posts.visible enter new`
 	if _, err := Users.Update(t.Context(), app, bob.ID, func(u *User) error { u.Name = "bobby"; return nil }); err != nil {
 		t.Fatal(err)
 	}
-	if impact, _ := look(); len(impact.Moved) != 1 || impact.Moved[0].ID != string(bob.ID) || impact.Moved[0].Seq != 4 || impact.Moved[0].By != "app" {
+	if impact, _ := look(); len(impact.Moved) != 1 || impact.Moved[0].ID != string(bob.ID) || impact.Moved[0].Seq != 6 || impact.Moved[0].By != "app" {
 		t.Errorf("moved: %+v", impact.Moved)
 	}
 	for range 2 {
 		got := l.ask(wire.ControlRequest{Do: wire.DoCommit, Tx: tx})
-		if !strings.HasPrefix(got, "conflict: the records have changed since they were read") || !strings.Contains(got, "User "+string(bob.ID)+":[was updated by commit 4 (app): name]") {
+		if !strings.HasPrefix(got, "conflict: the records have changed since they were read") || !strings.Contains(got, "User "+string(bob.ID)+":[was updated by commit 6 (app): name]") {
 			t.Errorf("the commit says %s", got)
 		}
 	}

@@ -29,8 +29,8 @@ const (
 	DoUndo        = "undo"        // Key, a seq → Written
 	DoReveal      = "reveal"      // Model, Key; Name, of a private field → its value; the log keeps who asked for which field
 	DoLog         = "log"         // Limit; Model and Key, of a record → []LogEntry, the newest first
-	DoSessions    = "sessions"    // As, or nothing for all users → []SessionInfo that have a connection
-	DoEndSession  = "endSession"  // As; Key, its number, or nothing for all sessions of that user → null
+	DoSessions    = "sessions"    // As → []SessionInfo; nothing, for all users → those that have a connection
+	DoEndSession  = "endSession"  // As; Key, its id, or nothing for all sessions of that user → null
 	DoWatch       = "watch"       // → null, then events
 	DoOpen        = "open"        // Stream, a number that the console chooses; Name, In and As, or Model, Where, Order, Limit, Offset; Since → null, then events with its frames
 	DoClose       = "close"       // Stream → null
@@ -322,22 +322,24 @@ type NodeInfo struct {
 	Silent  string    `json:"silent,omitempty"` // why it is not seen: "node 3 has not answered within 2s"
 }
 
-// A ConnectionSession is the session that a connection belongs to: its number, and when
-// its user signed in.
+// A ConnectionSession is the session that a connection belongs to: its id, and when its user
+// signed in.
 type ConnectionSession struct {
-	Number int64     `json:"number"`
-	Since  time.Time `json:"since"`
+	ID    string    `json:"id"`
+	Since time.Time `json:"since"`
 }
 
-// SessionInfo describes a session with open connections: one signed-in device.
+// SessionInfo describes a session: one signed-in device.
 type SessionInfo struct {
-	Number      int64     `json:"number"`
-	User        string    `json:"user"` // label
+	ID          string    `json:"id"`
+	User        string    `json:"user"` // label, as far as it is known
 	UserID      string    `json:"userId"`
 	Device      string    `json:"device,omitempty"`
 	Remote      string    `json:"remote"`
-	Since       time.Time `json:"since"`       // its user signed in
-	Connections []uint64  `json:"connections"` // in the order that they joined
+	Method      string    `json:"method,omitempty"` // how they signed in
+	Since       time.Time `json:"since"`            // its user signed in
+	Seen        time.Time `json:"seen"`             // used, to the hour
+	Connections []uint64  `json:"connections"`      // in the order that they joined
 }
 
 // JobsInfo describes the jobs of the application.

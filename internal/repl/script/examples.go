@@ -23,7 +23,7 @@ type example struct {
 func (e *Evaluator) example(m *model) *example {
 	x := &example{e: e, model: m}
 	for _, other := range e.models {
-		if m == nil && (x.model == nil || len(other.info.Fields) > len(x.model.info.Fields)) {
+		if m == nil && !strings.HasPrefix(other.info.Name, "tower_") && (x.model == nil || len(other.info.Fields) > len(x.model.info.Fields)) {
 			x.model = other
 		}
 	}

@@ -46,12 +46,12 @@ func TestSessionsAreListedAndEnded(t *testing.T) {
 	d.app.Connect(t, d.bob.ID)
 	d.app.Connect(t, "")
 	d.expect(`[sessions().length, sessions(ada).length, sessions(ada)[0].user, sessions(ada)[1].connections.length]`, `[3,2,"ada",1]`)
-	d.expect(`connections().map(c => c.session ? c.session.number : 0).filter(n => n === sessions(ada)[0].number).length`, "1")
-	d.expect(`let s = sessions(ada)[0]; Object.keys(s)`, `["user","userId","device","remote","since","connections","number"]`)
+	d.expect(`connections().map(c => c.session ? c.session.id : 0).filter(id => id === sessions(ada)[0].id).length`, "1")
+	d.expect(`let s = sessions(ada)[0]; Object.keys(s)`, `["user","userId","device","remote","method","since","seen","connections","id"]`)
 	d.expect(`s.end()`, "true")
 	d.expect(`[sessions().length, connections().length]`, "[2,3]")
 	d.expect(`sessions(ada).end(); sessions().map(s => s.user)`, `["bob"]`)
-	d.expect(`log(2).map(e => e.what.split(" ").slice(0, 2).join(" "))`, `["end all","end session"]`)
+	d.expect(`log(4).map(e => e.what.split(" ").slice(0, 2).join(" ")).filter(what => what.startsWith("end"))`, `["end all","end session"]`)
 	for code, want := range map[string]string{
 		`s.end()`:             "not_found: this session has ended already",
 		`sessions(null)`:      "TypeError: a visitor has no session",

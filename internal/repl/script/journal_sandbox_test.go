@@ -88,14 +88,14 @@ func TestASandboxIsInvisibleUntilItIsCommitted(t *testing.T) {
 	if received := all.received(); len(received) > 0 {
 		t.Errorf("a client received: %s", received)
 	}
-	if seq := d.app.Seq(); seq != 3 {
+	if seq := d.app.Seq(); seq != 5 {
 		t.Errorf("commit %d was made", seq)
 	}
 	d.expect(`commit()`, `3`)
 	if received := all.received(); len(received) != 3 {
 		t.Errorf("then %d clients received: %s", len(received), received)
 	}
-	d.expect(`[seq(), diff(4).length, Post.count(), commit()]`, `[4,3,4,0]`)
+	d.expect(`[seq(), diff(6).length, Post.count(), commit()]`, `[6,3,4,0]`)
 }
 
 func TestASandboxThatCannotBeCommitted(t *testing.T) {
@@ -168,7 +168,7 @@ func TestATriedFunctionIsRolledBack(t *testing.T) {
 	d.expect(`impact(() => as(ada).posts.fail())`, "internal: panic in journalController.Fail: everything is gone; the server's log has the stack")
 	d.expect(`impact(async () => {})`, "TypeError: impact takes a plain function, not an async one\n  impact(async () => {})\n        ^")
 	d.expect(`impact(3)`, "TypeError: impact(() => { … }) tries a function; the live pane shows what commit 3 did\n  impact(3)\n        ^")
-	d.expect(`[Post.count(), seq()]`, `[4,3]`)
+	d.expect(`[Post.count(), seq()]`, `[4,5]`)
 	if received := all.received(); len(received) > 0 {
 		t.Errorf("a client received: %s", received)
 	}

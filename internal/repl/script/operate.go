@@ -2,7 +2,6 @@ package script
 
 import (
 	"encoding/json"
-	"strconv"
 	"strings"
 
 	"github.com/dop251/goja"
@@ -11,8 +10,8 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-// sessions returns the sessions that have open connections: of one user, or of all if
-// there is no argument. Each has a method end, and so has the list of one user, for all
+// sessions returns the sessions of one user or, if there is no argument, all that have open
+// connections. Each has a method end, and so has the list of one user, for all
 // sessions of that user.
 func (e *Evaluator) sessions(call goja.FunctionCall) goja.Value {
 	req := wire.ControlRequest{Do: wire.DoSessions}
@@ -48,13 +47,14 @@ func (e *Evaluator) fillSession(object *goja.Object, info wire.SessionInfo) {
 		name string
 		v    any
 	}{
-		{"user", info.User}, {"userId", info.UserID}, {"device", info.Device}, {"remote", info.Remote},
-		{"since", info.Since.Format("2006-01-02T15:04:05.000Z")}, {"connections", e.vm.NewArray(connections...)}, {"number", info.Number},
+		{"user", info.User}, {"userId", info.UserID}, {"device", info.Device}, {"remote", info.Remote}, {"method", info.Method},
+		{"since", info.Since.Format("2006-01-02T15:04:05.000Z")}, {"seen", info.Seen.Format("2006-01-02T15:04:05.000Z")},
+		{"connections", e.vm.NewArray(connections...)}, {"id", info.ID},
 	} {
 		e.setProperty(object, property.name, e.vm.ToValue(property.v))
 	}
 	e.defineHidden(object, "end", func(goja.FunctionCall) goja.Value {
-		return e.endSession(wire.ControlRequest{As: info.UserID, Key: strconv.FormatInt(info.Number, 10)}, "the session of "+info.User+" on "+info.Device)
+		return e.endSession(wire.ControlRequest{As: info.UserID, Key: info.ID}, "the session of "+info.User+" on "+info.Device)
 	})
 }
 

@@ -198,7 +198,8 @@ func (c *console) dispatch(ctx context.Context, req *wire.ControlRequest) (any, 
 	case wire.DoNodes:
 		return c.describeNodes(), nil
 	case wire.DoSessions:
-		return mergeSessions(ofAll(ctx, c, req, c.app.Sessions(record.ID(req.As)), func(*wire.SessionInfo, int) {})), nil
+		own, err := c.app.Sessions(record.ID(req.As))
+		return mergeSessions(ofAll(ctx, c, req, own, func(*wire.SessionInfo, int) {})), err
 	case wire.DoEndSession:
 		return nil, c.endSession(ctx, req)
 	case wire.DoCursors:

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"strconv"
 	"strings"
 
 	"github.com/towerkit/tower/internal/record"
@@ -68,20 +67,14 @@ func (c *console) endSession(ctx context.Context, req *wire.ControlRequest) erro
 	if user == "" {
 		return fault.Errorf(fault.BadRequest, "a visitor has no session")
 	}
-	if req.Key == "" {
-		if err := c.app.EndSessions(user); err != nil {
-			return err
-		}
-		return c.note(ctx, "end all sessions of "+req.As)
+	did := "end all sessions of " + req.As
+	if req.Key != "" {
+		did = "end session " + req.Key + " of " + req.As
 	}
-	number, err := strconv.ParseInt(req.Key, 10, 64)
-	if err != nil {
-		return fault.Errorf(fault.BadRequest, "%q is not the number of a session", req.Key)
-	}
-	if err := c.app.EndSession(user, number); err != nil {
+	if err := c.app.EndSession(c.by, user, record.ID(req.Key)); err != nil {
 		return err
 	}
-	return c.note(ctx, "end session "+req.Key+" of "+req.As)
+	return c.note(ctx, did)
 }
 
 // log lists the newest commits, or those that changed or revealed one record.

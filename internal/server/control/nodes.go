@@ -50,6 +50,7 @@ func (s *Server) serveNode(ctx context.Context, _ nodes.Node, payload []byte, an
 	}
 	c := &console{app: s.app}
 	var out any
+	var err error
 	switch req.Do {
 	case wire.DoWatch:
 		return c.sendEvents(ctx, req.Again, answer)
@@ -60,9 +61,12 @@ func (s *Server) serveNode(ctx context.Context, _ nodes.Node, payload []byte, an
 	case wire.DoRoutes:
 		out = c.describeRoutes(func(*route.Route) bool { return true })
 	case wire.DoSessions:
-		out = c.app.Sessions(record.ID(req.As))
+		out, err = c.app.Sessions(record.ID(req.As))
 	default:
 		return fmt.Errorf("other nodes cannot ask for %q", req.Do)
+	}
+	if err != nil {
+		return err
 	}
 	data, err := json.Marshal(out)
 	if err != nil {
@@ -172,11 +176,11 @@ func describeSilence(node nodes.Node, err error) string {
 	return fmt.Sprintf("node %d does not answer: %v", node.Number, err)
 }
 
-// mergeSessions returns sessions with those that have connections to several nodes once.
+// mergeSessions returns sessions once, with their connections to all nodes.
 func mergeSessions(all []wire.SessionInfo) []wire.SessionInfo {
 	merged := []wire.SessionInfo{}
 	for _, one := range all {
-		i := slices.IndexFunc(merged, func(s wire.SessionInfo) bool { return s.UserID == one.UserID && s.Number == one.Number })
+		i := slices.IndexFunc(merged, func(s wire.SessionInfo) bool { return s.ID == one.ID })
 		if i < 0 {
 			merged = append(merged, one)
 			continue

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 
 	"github.com/towerkit/tower/internal/record"
@@ -33,6 +34,10 @@ func (c *console) undo(ctx context.Context, req *wire.ControlRequest) (any, erro
 	commit, err := c.commitAt(ctx, req.Key)
 	if err != nil {
 		return nil, err
+	}
+	all := len(commit.Changes)
+	if commit.Changes = slices.DeleteFunc(slices.Clone(commit.Changes), c.app.IsSession); all > 0 && len(commit.Changes) == 0 {
+		return nil, fault.Errorf(fault.BadRequest, "commit %d cannot be undone: it started, used or ended sessions, and one that has ended does not begin again", commit.Seq)
 	}
 	inverse := func(tx *store.Tx) error {
 		err := tx.Undo(ctx, commit)

@@ -20,13 +20,13 @@ type sealer struct {
 	tickets []securecookie.Codec // encrypted: scripts see them, and not the cookies that they are for
 }
 
-func newSealer(secrets []string) (s sealer) {
+func newSealer(secrets []string, age time.Duration) (s sealer) {
 	for _, secret := range secrets {
 		key := sha256.Sum256([]byte(secret))
 		codec := func(age time.Duration, longest int) securecookie.Codec {
 			return securecookie.New(key[:], nil).SetSerializer(securecookie.JSONEncoder{}).MaxAge(int(age.Seconds())).MaxLength(longest)
 		}
-		s.cookies = append(s.cookies, codec(cookieAge, 4096))
+		s.cookies = append(s.cookies, codec(age, 4096))
 		s.lists = append(s.lists, codec(0, 16<<10))
 		s.files = append(s.files, codec(FileAge, 4096))
 		s.links = append(s.links, codec(0, 1024))

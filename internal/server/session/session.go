@@ -1,211 +1,284 @@
 // Package session knows who is signed in, and on which device. Signing in starts a
-// [Session], which its client keeps in a sealed cookie: clients can read a cookie and
-// cannot forge one. A cookie is valid for 30 days, until its session is ended, alone or
-// with all sessions of its user. What has been ended is kept in the store, as marks, for
-// as long as its cookie would be valid otherwise.
+// [Session]: a record, which the sealed cookie of its client names by a token. The record
+// has the hash of the token, so that who reads the store can sign in as nobody. A session
+// ends when its record is deleted, in whatever way, or when its time is over.
 //
 // It also seals the lists that a page shows, and the tickets by which a client that signed in
 // over a socket gets its cookie. What has been sealed can be opened on every node. Its methods are safe for concurrent use.
 package session
 
 import (
-	"encoding/binary"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/towerkit/tower/internal/edge"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
+	"github.com/towerkit/tower/internal/store/typed"
 )
 
-const (
-	cookieName = edge.SessionCookie // also what its contents are sealed for
-	cookieAge  = 30 * 24 * time.Hour
-
-	// maxEnded is how many ended sessions of a user are known one by one. Beyond, the
-	// older half is forgotten, and so all sessions that are older than them end.
-	maxEnded = 64
-
-	// maxSkew is how far the clocks of nodes may differ: the numbers of sessions that have
-	// started on another node may be ahead of this one's.
-	maxSkew = 10 * time.Second
-)
+const cookieName = edge.SessionCookie // also what its contents are sealed for
 
 // A Session is one signed-in device. The zero value is a visitor's.
 type Session struct {
-	User   record.ID `json:"user"`
-	Number int64     `json:"session"` // the time of its start in microseconds; no two of a user's have the same
+	ID    record.ID
+	User  record.ID
+	Since time.Time
 }
 
-// Since returns when the session started.
-func (s Session) Since() time.Time { return time.UnixMicro(s.Number).UTC() }
+// A Details value is the content of a session's record.
+type Details struct {
+	Session
+	Token   string // the hash of the token
+	Method  string // how the user has shown who they are
+	Label   string // of the device, for people
+	Address string // where it was last seen
+	Agent   string
+	Seen    time.Time
+	Expires time.Time // if it is not seen before
+	Ends    time.Time
+}
+
+// Options are those of [New].
+type Options struct {
+	Table   *typed.Table[Details] // whose fields userId and expiresAt are indexed
+	Secrets []string              // cookies are sealed with the first, and opened with each
+	Idle    time.Duration         // after which a session that is not used ends
+	Age     time.Duration         // after which each ends
+	Now     func() time.Time
+}
 
 // Sessions starts, finds and ends sessions.
 type Sessions struct {
+	Options
 	store  *store.Store
 	sealer sealer
-
-	mu         sync.Mutex
-	lastNumber int64
+	uses   uses
 }
 
-// New returns the sessions of a store. Cookies are sealed with the first secret, and
-// opened with each of them.
-func New(st *store.Store, secrets []string) *Sessions {
-	return &Sessions{store: st, sealer: newSealer(secrets)}
-}
-
-// Start returns a new session of a user, and a visitor's for "".
-func (s *Sessions) Start(user record.ID) (Session, error) {
-	if user == "" {
-		return Session{}, nil
+// New returns the sessions of a store.
+func New(st *store.Store, o Options) *Sessions {
+	if o.Now == nil {
+		o.Now = time.Now
 	}
-	ended, err := s.ended(user)
+	return &Sessions{Options: o, store: st, sealer: newSealer(o.Secrets, o.Age), uses: newUses()}
+}
+
+// maxAgent is how many bytes of a user agent are kept.
+const maxAgent = 300
+
+// A Start says who signs in, and where.
+type Start struct {
+	User    record.ID     `json:"user"`
+	Method  string        `json:"method,omitempty"`
+	Address string        `json:"-"`
+	Agent   string        `json:"-"`
+	Age     time.Duration `json:"age,omitempty"` // after which the session ends; 0: that of all
+}
+
+// A Name is what the cookie of a client says of its session. The zero value is a visitor's.
+type Name struct {
+	ID    record.ID `json:"session"`
+	Token string    `json:"token"`
+	Seq   uint64    `json:"seq"` // the commit that started it
+}
+
+// Start starts a session, with a commit by an author. The session instead ends in the same
+// commit; "" is none. For a visitor there is only that. before is called with the
+// transaction before it commits; nil is not.
+func (s *Sessions) Start(ctx context.Context, by string, start Start, instead record.ID, before func(*store.Tx)) (Name, error) {
+	var n Name
+	commit, err := s.store.Update(ctx, by, func(tx *store.Tx) (err error) {
+		if instead != "" {
+			if err := s.End(tx, instead); err != nil && !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+		}
+		if start.User != "" {
+			if n, err = s.create(tx, start); err != nil {
+				return err
+			}
+		}
+		if before != nil {
+			before(tx)
+		}
+		return nil
+	})
 	if err != nil {
-		return Session{}, fmt.Errorf("start a session: %w", err)
+		return Name{}, fmt.Errorf("start a session: %w", err)
 	}
-	return Session{User: user, Number: s.number(ended.before)}, nil
+	if n.ID != "" {
+		n.Seq = commit.Seq
+		s.uses.poke()
+	}
+	return n, nil
 }
 
-// number returns the time, or a later one that is newer than all numbers before.
-func (s *Sessions) number(after int64) int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.lastNumber = max(time.Now().UnixMicro(), s.lastNumber+1, after+1)
-	return s.lastNumber
+func (s *Sessions) create(tx *store.Tx, start Start) (Name, error) {
+	age, now, token := s.Age, tx.Now(), rand.Text()
+	if start.Age > 0 {
+		age = min(age, start.Age)
+	}
+	d := Details{Session: Session{User: start.User}, Token: hash(token), Method: start.Method, Label: edge.Device(start.Agent), Address: start.Address,
+		Agent: strings.ToValidUTF8(start.Agent[:min(len(start.Agent), maxAgent)], ""), Seen: now, Ends: now.Add(age)}
+	d.Expires = s.expiry(&d)
+	image, err := s.Table.Create(tx, &d)
+	if err != nil {
+		return Name{}, err
+	}
+	return Name{ID: image.ID, Token: token}, nil
 }
 
-// Of returns the session of a request: the one in its cookie, or a visitor's if that has
-// ended. Over HTTPS, secure, it is another cookie than over HTTP.
+// expiry returns when a session ends that is not used any more.
+func (s *Sessions) expiry(d *Details) time.Time {
+	if idle := d.Seen.Add(s.Idle); idle.Before(d.Ends) {
+		return idle
+	}
+	return d.Ends
+}
+
+// hash returns how a token is stored. Tokens are random, so one round will do.
+func hash(token string) string {
+	sum := sha256.Sum256([]byte(token))
+	return hex.EncodeToString(sum[:])
+}
+
+// Of returns the session of a request, and counts that as a use of it: the one that its
+// cookie names, or a visitor's if that has ended. Over HTTPS, secure, it is another cookie
+// than over HTTP. If the session has started on another node, Of waits for that commit, for two seconds at most.
 func (s *Sessions) Of(r *http.Request, secure bool) Session {
-	if session := s.Named(r, secure); s.Live(session) {
-		return session
+	n := s.Named(r, secure)
+	if n.ID == "" {
+		return Session{}
 	}
-	return Session{}
-}
-
-// Named returns the session that a request's cookie names, even if it has ended.
-func (s *Sessions) Named(r *http.Request, secure bool) Session {
-	cookie, err := r.Cookie(edge.CookieName(cookieName, secure))
+	d, err := s.find(r.Context(), n)
 	if err != nil {
 		return Session{}
 	}
-	var session Session
-	if s.sealer.open(cookieName, cookie.Value, &session) != nil || session.Number == 0 {
-		return Session{}
+	s.uses.note(&d)
+	return d.Session
+}
+
+const catchUp = 2 * time.Second
+
+// Named returns what a request's cookie names, even if that has ended.
+func (s *Sessions) Named(r *http.Request, secure bool) (n Name) {
+	cookie, err := r.Cookie(edge.CookieName(cookieName, secure))
+	if err != nil || s.sealer.open(cookieName, cookie.Value, &n) != nil {
+		return Name{}
 	}
-	return session
+	return n
+}
+
+// errOver is why a session is not found.
+var errOver = errors.New("the session has ended")
+
+// find returns a session that has not ended.
+func (s *Sessions) find(ctx context.Context, n Name) (Details, error) {
+	if n.Seq > s.store.Seq() {
+		ctx, cancel := context.WithTimeout(ctx, catchUp)
+		defer cancel()
+		if err := s.store.Reach(ctx, n.Seq); err != nil {
+			return Details{}, err
+		}
+	}
+	d, err := s.details(n.ID)
+	if err == nil && subtle.ConstantTimeCompare([]byte(d.Token), []byte(hash(n.Token))) != 1 {
+		err = errOver
+	}
+	return d, err
+}
+
+// details returns those of a session that has not ended.
+func (s *Sessions) details(id record.ID) (d Details, err error) {
+	err = s.store.View(context.Background(), func(snap *store.Snapshot) (err error) {
+		d, err = s.get(snap, id)
+		return err
+	})
+	if err == nil && !d.Expires.After(s.Now()) {
+		err = errOver
+	}
+	return d, err
+}
+
+func (s *Sessions) get(snap *store.Snapshot, id record.ID) (Details, error) {
+	image, err := snap.Get(s.Table.Model, id)
+	if err != nil {
+		return Details{}, err
+	}
+	return s.Table.Of(image)
 }
 
 // Live reports whether a session has not ended. A visitor's never does. A session is not
 // live if that is unknown, because the store cannot be read.
 func (s *Sessions) Live(session Session) bool {
-	if session.User == "" {
+	if session.ID == "" {
 		return true
 	}
-	ended, err := s.ended(session.User)
-	return err == nil && !ended.has(session.Number)
+	d, err := s.details(session.ID)
+	return err == nil && d.User == session.User
 }
 
-// End ends a session for good, and returns when the disk knows. Ending a visitor's
-// session does nothing.
-func (s *Sessions) End(session Session) error {
-	if session.User == "" {
-		return nil
-	}
-	return s.mark(session.User, func(e *ended) { e.add(session.Number) })
-}
+// End ends a session as part of a transaction, or returns [store.ErrNotFound].
+func (s *Sessions) End(tx *store.Tx, id record.ID) error { return tx.Delete(s.Table.Model, id) }
 
-// EndAll ends all sessions of a user that have started. Sessions that start later are not
-// affected.
-func (s *Sessions) EndAll(user record.ID) error {
-	return s.mark(user, func(e *ended) {
-		*e = ended{before: s.number(e.before)}
-		if s.store.SharesLog() {
-			e.before += maxSkew.Microseconds()
-		}
+// Changes reports whether a transaction has changed or ended a session.
+func (s *Sessions) Changes(tx *store.Tx, id record.ID) bool { return tx.Wrote(s.Table.Model, id) }
+
+// EndAll ends all sessions of a user as part of a transaction.
+func (s *Sessions) EndAll(ctx context.Context, tx *store.Tx, user record.ID) error {
+	var all []Details
+	err := tx.View(ctx, func(snap *store.Snapshot) (err error) {
+		all, err = s.List(snap, user)
+		return err
 	})
+	for _, d := range all {
+		err = errors.Join(err, s.End(tx, d.ID))
+	}
+	return err
 }
 
-func (s *Sessions) mark(user record.ID, change func(*ended)) error {
-	err := s.store.SetMark(markName(user), time.Now().Add(cookieAge), func(text []byte) []byte {
-		e := decodeEnded(text)
-		change(&e)
-		return e.encode()
+// List returns the sessions of a user, or of all users for "".
+func (s *Sessions) List(snap *store.Snapshot, user record.ID) (all []Details, err error) {
+	in := store.Range{}
+	if user != "" {
+		at := &store.Bound{Value: record.StringValue(string(user))}
+		in = store.Range{Index: s.Table.Model.Field("userId"), Min: at, Max: at}
+	}
+	err = s.Table.Scan(snap, in, func(d Details) bool {
+		all = append(all, d)
+		return true
 	})
-	if err != nil {
-		return fmt.Errorf("end a session: %w", err)
-	}
-	return nil
+	return all, err
 }
 
-func (s *Sessions) ended(user record.ID) (ended, error) {
-	text, err := s.store.Mark(markName(user))
-	return decodeEnded(text), err
-}
-
-const markPrefix = "ended/"
-
-func markName(user record.ID) string { return markPrefix + string(user) }
-
-// Ended returns the users of whom a commit has ended sessions. Only nodes that share a log
-// learn it in this way.
-func Ended(commit store.Commit) (users []record.ID) {
-	for i := range commit.Changes {
-		name, _ := store.ChangedMark(&commit.Changes[i])
-		if user, is := strings.CutPrefix(name, markPrefix); is {
-			users = append(users, record.ID(user))
+// Ended returns the sessions that a commit has ended.
+func (s *Sessions) Ended(changes []store.Change) (ended []Session) {
+	for i := range changes {
+		c := &changes[i]
+		if c.Model != s.Table.Model || c.Before == nil {
+			continue
 		}
-	}
-	return users
-}
-
-// An ended value lists the sessions of a user that have ended: those up to the number
-// before, and single ones. Its stored form is these numbers, 8 bytes each.
-type ended struct {
-	before int64
-	single []int64 // in the order of their end
-}
-
-func (e *ended) has(number int64) bool {
-	return number <= e.before || slices.Contains(e.single, number)
-}
-
-func (e *ended) add(number int64) {
-	if e.has(number) {
-		return
-	}
-	e.single = append(e.single, number)
-	if len(e.single) <= maxEnded {
-		return
-	}
-	slices.Sort(e.single)
-	e.before = e.single[maxEnded/2]
-	e.single = e.single[maxEnded/2+1:]
-}
-
-func (e *ended) encode() []byte {
-	text := binary.BigEndian.AppendUint64(nil, uint64(e.before))
-	for _, number := range e.single {
-		text = binary.BigEndian.AppendUint64(text, uint64(number))
-	}
-	return text
-}
-
-func decodeEnded(text []byte) (e ended) {
-	for i := 0; i+8 <= len(text); i += 8 {
-		number := int64(binary.BigEndian.Uint64(text[i:]))
-		if i == 0 {
-			e.before = number
-		} else {
-			e.single = append(e.single, number)
+		before, err := s.Table.Of(c.Before)
+		if err != nil {
+			continue // nobody could use it
 		}
+		if c.After != nil {
+			if after, err := s.Table.Of(c.After); err == nil && after.User == before.User && after.Token == before.Token {
+				continue
+			}
+		}
+		ended = append(ended, before.Session)
 	}
-	return e
+	return ended
 }
 
 // newCookie returns an empty cookie, for HTTPS only if secure.
@@ -213,24 +286,24 @@ func newCookie(name string, secure bool, age time.Duration) *http.Cookie {
 	return &http.Cookie{Name: edge.CookieName(name, secure), Path: "/", HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode, MaxAge: int(age.Seconds())}
 }
 
-// Cookie returns the cookie of a session, for HTTPS only if secure. A visitor's deletes the
-// cookie.
-func (s *Sessions) Cookie(session Session, secure bool) (*http.Cookie, error) {
-	cookie := newCookie(cookieName, secure, cookieAge)
-	if session.User == "" {
+// Cookie returns the cookie that names a session, for HTTPS only if secure. A visitor's deletes
+// the cookie.
+func (s *Sessions) Cookie(n Name, secure bool) (*http.Cookie, error) {
+	cookie := newCookie(cookieName, secure, s.Age)
+	if n.ID == "" {
 		cookie.MaxAge = -1
 		return cookie, nil
 	}
 	var err error
-	if cookie.Value, err = s.sealer.seal(cookieName, session); err != nil {
+	if cookie.Value, err = s.sealer.seal(cookieName, n); err != nil {
 		return nil, fmt.Errorf("seal the session: %w", err)
 	}
 	return cookie, nil
 }
 
-// Set adds the cookie of a session to a response, for HTTPS only if secure.
-func (s *Sessions) Set(w http.ResponseWriter, secure bool, session Session) error {
-	cookie, err := s.Cookie(session, secure)
+// Set adds the cookie that names a session to a response, for HTTPS only if secure.
+func (s *Sessions) Set(w http.ResponseWriter, secure bool, n Name) error {
+	cookie, err := s.Cookie(n, secure)
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ const MaxTicket = 64 << 10
 
 // A Ticket lets a client fetch, once, the cookies of a call that it made over a socket.
 type Ticket struct {
-	Session *Session `json:"session,omitempty"` // the client's new one; nil: unchanged
+	Session *Name    `json:"session,omitempty"` // the client's new one; nil: unchanged
 	Cookies []string `json:"cookies,omitempty"` // further ones, as values of the header Set-Cookie
 	Seq     uint64   `json:"seq,omitempty"`     // the last commit of the call; 0: none
 
@@ -39,8 +39,8 @@ func (s *Sessions) Issue(t Ticket) (string, error) {
 // Redeem invalidates a ticket and returns it. It fails if its session has ended meanwhile.
 func (s *Sessions) Redeem(ctx context.Context, text string) (Ticket, error) {
 	t, err := s.sealer.openTicket(text)
-	if err == nil && t.Session != nil && !s.Live(*t.Session) {
-		err = errOver
+	if err == nil && t.Session != nil && t.Session.ID != "" {
+		_, err = s.find(ctx, *t.Session)
 	}
 	var attempt *store.Attempt
 	if err == nil {
@@ -56,8 +56,6 @@ func (s *Sessions) Redeem(ctx context.Context, text string) (Ticket, error) {
 	}
 	return t, err
 }
-
-var errOver = errors.New("the session has ended")
 
 func usedTicket(err error) error {
 	return &fault.Error{Code: fault.Forbidden, Message: "this ticket was used or has expired; sign in again", Err: err}

@@ -3,7 +3,6 @@ package hostile
 import (
 	"context"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -41,12 +40,12 @@ func TestAConsoleEndsSessions(t *testing.T) {
 		tabs := []*peer{phone.greet(transport), phone.greet(transport)}
 		elsewhere, bystander, visitor := laptop.greet(transport), a.onDevice(bob.ID).greet(transport), a.greet(transport)
 		var sessions []wire.SessionInfo
-		if err := do(wire.ControlRequest{Do: wire.DoSessions, As: string(ada.ID)}, &sessions); err != nil || len(sessions) != 2 {
+		if err := do(wire.ControlRequest{Do: wire.DoSessions, As: string(ada.ID)}, &sessions); err != nil || len(sessions) != 3 {
 			t.Fatalf("%+v %v", sessions, err)
 		}
 		first := sessions[0]
-		if first.UserID != string(ada.ID) || first.Device != "Firefox on Linux" || len(first.Connections) != 2 || len(sessions[1].Connections) != 1 ||
-			first.Since.Before(started.Add(-time.Minute)) || first.Since.After(time.Now()) || first.Number == sessions[1].Number {
+		if first.UserID != string(ada.ID) || first.Device != "Firefox on Linux" || len(first.Connections) != 2 || len(sessions[1].Connections) != 1 || len(sessions[2].Connections) != 0 ||
+			first.Since.Before(started.Add(-time.Minute)) || first.Since.After(time.Now()) || first.ID == sessions[1].ID {
 			t.Errorf("%+v", sessions)
 		}
 		var connections []wire.ConnectionInfo
@@ -55,11 +54,11 @@ func TestAConsoleEndsSessions(t *testing.T) {
 		}
 		for _, c := range connections {
 			ofPhone := slices.Contains(first.Connections, c.ID)
-			if (c.UserID == "") != (c.Session == nil) || ofPhone && (c.Session.Number != first.Number || !c.Session.Since.Equal(first.Since) || c.Device != first.Device) {
+			if (c.UserID == "") != (c.Session == nil) || ofPhone && (c.Session.ID != first.ID || !c.Session.Since.Equal(first.Since) || c.Device != first.Device) {
 				t.Errorf("%+v", c)
 			}
 		}
-		end := wire.ControlRequest{Do: wire.DoEndSession, As: string(ada.ID), Key: strconv.FormatInt(first.Number, 10)}
+		end := wire.ControlRequest{Do: wire.DoEndSession, As: string(ada.ID), Key: first.ID}
 		if err := do(end, nil); err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,175 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/store"
+)
+
+// author makes the commits that note when sessions were used, and that end those whose time
+// is over.
+const author = "sessions"
+
+const (
+	maxFresh = time.Hour   // for how long a session is not noted as used again, at most
+	minPause = time.Second // between two sweeps, unless a session ends before
+	atOnce   = 1000        // sessions in one transaction
+)
+
+// uses are the sessions that have been used since the last sweep.
+type uses struct {
+	mu    sync.Mutex
+	since map[record.ID]time.Time // when they were last noted as used
+	poked chan struct{}           // something has changed that the next sweep is for
+}
+
+func newUses() uses { return uses{since: map[record.ID]time.Time{}, poked: make(chan struct{}, 1)} }
+
+func (u *uses) note(d *Details) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.since[d.ID] = d.Seen
+}
+
+func (u *uses) take() map[record.ID]time.Time {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	taken := u.since
+	u.since = map[record.ID]time.Time{}
+	return taken
+}
+
+func (u *uses) poke() {
+	select {
+	case u.poked <- struct{}{}:
+	default:
+	}
+}
+
+// fresh is for how long a session that was noted as used is not noted again.
+func (s *Sessions) fresh() time.Duration { return min(maxFresh, s.Idle/24) }
+
+// Run notes now and then which sessions are used, and ends those whose time is over, until
+// ctx ends. open returns the sessions of open connections, which are in use.
+func (s *Sessions) Run(ctx context.Context, open func() []record.ID, report func(error)) {
+	for {
+		next, err := s.Sweep(ctx, open())
+		if err != nil && ctx.Err() == nil {
+			next = time.Minute
+			report(err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.uses.poked:
+		case <-time.After(max(minPause, next)):
+		}
+	}
+}
+
+// Sweep notes the use of sessions that were noted last some time ago, those with open
+// connections among them, and ends those whose time is over. It returns when to do so again.
+func (s *Sessions) Sweep(ctx context.Context, open []record.ID) (next time.Duration, err error) {
+	used := s.uses.take()
+	for _, id := range open {
+		if _, known := used[id]; !known {
+			used[id] = time.Time{}
+		}
+	}
+	due, err := s.due(ctx, used)
+	if err == nil {
+		err = s.inBatches(ctx, due, s.touch)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("note which sessions are used: %w", err)
+	}
+	next, over, err := s.over(ctx)
+	if err == nil {
+		err = s.inBatches(ctx, over, s.endOver)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("end sessions: %w", err)
+	}
+	return next, nil
+}
+
+// due returns the sessions whose use must be noted.
+func (s *Sessions) due(ctx context.Context, used map[record.ID]time.Time) (due []record.ID, err error) {
+	before := s.Now().Add(-s.fresh())
+	err = s.store.View(ctx, func(snap *store.Snapshot) error {
+		for id, since := range used {
+			if since.After(before) {
+				continue
+			}
+			d, err := s.get(snap, id)
+			if err == nil && !d.Seen.After(before) {
+				due = append(due, id)
+			}
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+		}
+		return nil
+	})
+	return due, err
+}
+
+// over returns the sessions whose time is over, and after which time to look again.
+func (s *Sessions) over(ctx context.Context) (next time.Duration, over []record.ID, err error) {
+	now := s.Now()
+	next = s.fresh() / 4
+	err = s.store.View(ctx, func(snap *store.Snapshot) error {
+		return s.Table.Scan(snap, store.Range{Index: s.Table.Model.Field("expiresAt")}, func(d Details) bool {
+			if d.Expires.After(now) {
+				next = min(next, d.Expires.Sub(now))
+				return false
+			}
+			over = append(over, d.ID)
+			return true
+		})
+	})
+	return next, over, err
+}
+
+// inBatches calls change for each of the ids, in transactions that are not too large.
+func (s *Sessions) inBatches(ctx context.Context, ids []record.ID, change func(*store.Tx, record.ID) error) error {
+	for batch := range slices.Chunk(ids, atOnce) {
+		if _, err := s.store.Update(ctx, author, func(tx *store.Tx) error {
+			for _, id := range batch {
+				if err := change(tx, id); err != nil && !errors.Is(err, store.ErrNotFound) {
+					return err
+				}
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// touch notes that a session is used now.
+func (s *Sessions) touch(tx *store.Tx, id record.ID) error {
+	d, _, err := s.Table.Get(tx, id)
+	if err != nil {
+		return err
+	}
+	d.Seen = tx.Now()
+	d.Expires = s.expiry(&d)
+	return s.Table.Put(tx, id, &d)
+}
+
+// endOver ends a session if its time is still over.
+func (s *Sessions) endOver(tx *store.Tx, id record.ID) error {
+	d, _, err := s.Table.Get(tx, id)
+	if err != nil || d.Expires.After(tx.Now()) {
+		return err
+	}
+	return s.End(tx, id)
+}
