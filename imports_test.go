@@ -96,7 +96,7 @@ var rooms = []room{
 	{"internal/likeness", nil, "it compares values of any type", []string{"net"}},
 	{"internal/server/budget", nil, "it counts work and knows nothing of what is done", []string{"net"}},
 	{"internal/server/guess", nil, "wrong guesses are counted without an application", []string{melody, bbolt}},
-	{"internal/server/session", []string{"internal/private", "internal/edge", "internal/server/fault", "internal/record", "internal/store"}, "who is signed in is known without an application", []string{melody}},
+	{"internal/server/session", []string{"internal/private", "internal/edge", "internal/server/fault", "internal/record", "internal/store", "internal/store/typed"}, "who is signed in is known without an application", []string{melody}},
 	{"internal/server/outbox", []string{"internal/wire", "internal/record", "internal/query", "internal/cursor"}, "a queue of frames knows no application", []string{melody}},
 	{"internal/server/transport", []string{"internal/deadline", "internal/server/outbox", "internal/server/fault", "internal/wire"}, "it carries messages and knows nothing of what they mean", nil},
 	{"internal/server/audit", []string{"internal/private", "internal/wire", "internal/wire/replica", "internal/record", "internal/store", "internal/query", "internal/cursor", "internal/server/limit"}, "a cursor is read naively, and only by its spec", []string{melody}},
