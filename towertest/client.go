@@ -36,7 +36,7 @@ func Transports() []string { return line.Transports() }
 type Client struct {
 	t      testing.TB
 	app    *App
-	user   tower.ID
+	header http.Header // of its requests: the cookie of its session
 	line   line.Line
 	hello  wire.Hello
 	reader sync.WaitGroup
@@ -80,11 +80,12 @@ func (a *App) Connect(t testing.TB, user tower.ID) *Client {
 // dial is Connect for a client that may be refused: the error is a refusedError then.
 func (a *App) dial(t testing.TB, user tower.ID) (*Client, error) {
 	t.Helper()
-	c, err := dial(t, a.Transport, a.URL, a.request(t, user, http.MethodGet, "/", nil).Header)
+	as := a.request(t, user, http.MethodGet, "/", nil).Header
+	c, err := dial(t, a.Transport, a.URL, as)
 	if err != nil {
 		return nil, err
 	}
-	c.app, c.user = a, user
+	c.app, c.header = a, as
 	t.Cleanup(c.Close)
 	return c, nil
 }
@@ -179,7 +180,10 @@ var shown = regexp.MustCompile(`data-id="([^"]+)"`)
 // within another list.
 func (c *Client) Page(path string) []*Cursor {
 	c.t.Helper()
-	status, page := c.app.GetAs(c.t, c.user, path)
+	req := c.app.request(c.t, "", http.MethodGet, path, nil)
+	req.Header = c.header.Clone()
+	req.Header.Set("Accept", "text/html")
+	status, page := c.app.do(c.t, req)
 	if status != http.StatusOK {
 		c.t.Fatalf("load %s: %d %s", path, status, page)
 	}

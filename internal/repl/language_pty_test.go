@@ -39,20 +39,20 @@ func TestTerminalReadsAndWritesRecords(t *testing.T) {
 	_, c, _, _ := openTerminal(t)
 	c.enter(
 		[2]string{`let ada = Member.where({name: "ada"}).first(); ada.name`, "  ada"},
-		[2]string{`Memo.create([{title: "a1", likes: 3, authorId: ada}, {title: "a2", published: true, authorId: ada}]).length`, "#3 2 changes"},
+		[2]string{`Memo.create([{title: "a1", likes: 3, authorId: ada}, {title: "a2", published: true, authorId: ada}]).length`, "#5 2 changes"},
 		[2]string{`Memo.where({published: true, likes: {gte: 3}}).desc("createdAt").limit(5).count()`, "  0"},
 		[2]string{`Memo.where({title: "a1"}).first().author.name + ada.memos.count()`, "  ada2"},
 		[2]string{`Memo.asc("title").pluck("title")`, `["a1", "a2"]`},
 		[2]string{`Memo.find(Memo.first().id).title`, "  a1"},
-		[2]string{`transaction(() => { Memo.create({title: "t1"}); Memo.first().update({likes: 9}) }); _`, "#4 2 changes"},
+		[2]string{`transaction(() => { Memo.create({title: "t1"}); Memo.first().update({likes: 9}) }); _`, "#6 2 changes"},
 		[2]string{`Memo.where({published: false}).updateAll({body: "new"})`, "update 2 of memos? [y/N]"},
 	)
 	c.keys("y")
-	c.shows("update 2 of memos? [y/N] yes", "#5 2 changes")
+	c.shows("update 2 of memos? [y/N] yes", "#7 2 changes")
 	c.keys("Memo.where({title: \"t1\"}).deleteAll()\r")
 	c.shows("delete 1 of memos? [y/N]")
 	c.keys("y")
-	c.shows("#6 delete memos/")
+	c.shows("#8 delete memos/")
 	c.enter(
 		[2]string{`let n = 0; for (const memo of Memo.all()) n += memo.likes; n`, "  9"},
 		[2]string{`function twice(x) { return 2 * x }; await Promise.resolve(twice(21))`, "  42"},
@@ -79,12 +79,12 @@ func TestTerminalActsAndExplains(t *testing.T) {
 		[2]string{`why(Memo.where({title: "Mine"}).first(), "memos.newest", bob)`, "✗ boardMemos.Match"},
 		[2]string{`why(Memo.where({title: "By Bob"}).first(), "memos.newest", ada)`, "rank 1, of the first 3: inside"},
 		[2]string{`Memo.where({title: "By Bob"}).first().update({title: "Changed"}).title`, `title "By Bob" → "Changed"`},
-		[2]string{`undo(5)`, `title "Changed" → "By Bob"`},
-		[2]string{`at(5).Memo.where({authorId: bob}).first().title`, "  Changed"},
-		[2]string{`undo(5)`, "cannot be undone"},
-		[2]string{`diff(5)`, `title  "By Bob" → "Changed"`},
+		[2]string{`undo(7)`, `title "Changed" → "By Bob"`},
+		[2]string{`at(7).Memo.where({authorId: bob}).first().title`, "  Changed"},
+		[2]string{`undo(7)`, "cannot be undone"},
+		[2]string{`diff(7)`, `title  "By Bob" → "Changed"`},
 	)
-	if seq := b.Seq(); seq != 6 {
+	if seq := b.Seq(); seq != 8 {
 		t.Errorf("commit %d was made", seq)
 	}
 	c.keys("\x04")
@@ -102,7 +102,7 @@ func TestTerminalKeepsToItsSandbox(t *testing.T) {
 		[2]string{`discard(); Memo.count()`, "  0"},
 		[2]string{`Memo.create({title: "Now", published: true}).title`, "  Now"},
 	)
-	if b.Seq() != 2 || len(ada.Frames()) != had {
+	if b.Seq() != 4 || len(ada.Frames()) != had {
 		t.Errorf("commit %d was made, and Ada received %q", b.Seq(), ada.Frames()[had:])
 	}
 	c.enter([2]string{`commit()`, `"Now"`}, [2]string{`Memo.count()`, "  1"})
@@ -130,7 +130,7 @@ func TestTerminalStopsEndlessCode(t *testing.T) {
 		c.lacks("running…")
 		c.shows("stopped")
 	}
-	if seq := b.Seq(); seq != 2 {
+	if seq := b.Seq(); seq != 4 {
 		t.Errorf("commit %d was made", seq)
 	}
 	ada.Call("POST /memos", map[string]any{"title": "Served", "published": true})

@@ -208,11 +208,11 @@ func TestConsoleOnATerminal(t *testing.T) {
 	c := startConsole(t, b)
 	c.shows("board  test", "1 connection", "› ")
 	c.keys("Memo.create({title: \"Hello\", published: true})\r")
-	c.shows("title      Hello", "#3 create memos/", `"Hello"`, "bob  memos.newest  enter ✓", ":3")
+	c.shows("title      Hello", "#4 create memos/", `"Hello"`, "bob  memos.newest  enter ✓", ":4")
 	c.keys("Memo.cou\t()\r")
 	c.shows("› Memo.count()")
 	bob.Call("POST /memos", map[string]any{"title": "From Bob"})
-	c.shows("#4 create memos/", "bob · POST /memos", ":4")
+	c.shows("#5 create memos/", "bob · POST /memos", ":5")
 	c.keys("\x1b[200~let a = 1\nlet b = 2\x1b[201~\r")
 	c.keys("a + b + 39\r")
 	c.shows("› a + b + 39", "  42")
@@ -225,7 +225,7 @@ func TestConsoleOnATerminal(t *testing.T) {
 		c.until("the screen at its new size", func(screen string) bool {
 			lines := strings.Split(strings.TrimSuffix(screen, "\n"), "\n")
 			return strings.Contains(lines[0], "board") && strings.HasPrefix(strings.TrimSpace(lines[len(lines)-1]), "enter run") &&
-				strings.Contains(screen, "a + b + 39") && strings.Contains(screen, "#4")
+				strings.Contains(screen, "a + b + 39") && strings.Contains(screen, "#5")
 		})
 	}
 	c.keys("exit\r")
@@ -299,7 +299,7 @@ func TestConsoleOutlivesTheApplication(t *testing.T) {
 	c := startConsole(t, b)
 	c.shows("› ", "1 connection")
 	c.keys("let memo = Memo.create({title: \"kept\"})\r")
-	c.shows("#3")
+	c.shows("#4")
 	b.close()
 	c.shows("reconnecting…")
 	c.keys("memo.title + Memo.count()\r")
@@ -309,7 +309,7 @@ func TestConsoleOutlivesTheApplication(t *testing.T) {
 	bob := b.Connect(t, b.bob.ID)
 	c.shows("1 connection")
 	bob.Call("POST /memos", map[string]any{"title": "again"})
-	c.shows("#4", `"again"`)
+	c.shows("#6", `"again"`)
 	c.keys("\x04")
 	c.ends(0)
 }
@@ -428,7 +428,7 @@ func TestConsoleAsksBeforeItDestroys(t *testing.T) {
 	c.until("the question again", func(screen string) bool { return strings.Count(screen, "delete 2 of memos?") == 2 })
 	c.keys("\x03") // stops the asking code
 	c.shows("stopped")
-	if b.Seq() != 3 || list.Len() != 2 {
+	if b.Seq() != 4 || list.Len() != 2 {
 		t.Fatal("the code was run")
 	}
 	c.keys("Memo.deleteAll()\r")

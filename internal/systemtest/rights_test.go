@@ -270,6 +270,7 @@ type clubWorld struct {
 	people []tower.ID
 	teams  []tower.ID
 
+	writing sync.Mutex // held while there are commits that are not noted yet
 	mu      sync.Mutex
 	noted   *sync.Cond
 	history map[uint64]*club
@@ -316,9 +317,28 @@ func newClubWorld(t *testing.T, routes func() *tower.Router[*clubSession], byRul
 
 // commit makes a transaction, and notes what there is after it.
 func (w *clubWorld) commit(after *club, change func(*tower.Tx) error) {
+	w.writing.Lock()
+	defer w.writing.Unlock()
 	if err := w.app.Transaction(w.t.Context(), change); err != nil {
 		w.t.Fatal(err)
 	}
+	w.note(after)
+}
+
+// connect connects a client. The start of its session is a commit, which changes no record of the club.
+func (w *clubWorld) connect(who tower.ID) *towertest.Client {
+	w.writing.Lock()
+	defer w.writing.Unlock()
+	client := w.app.Connect(w.t, who)
+	w.mu.Lock()
+	same := w.history[w.newest]
+	w.mu.Unlock()
+	w.note(same)
+	return client
+}
+
+// note says what there is after the newest commit.
+func (w *clubWorld) note(after *club) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.newest = w.app.Seq()
@@ -428,7 +448,7 @@ func (w *clubWorld) look(random *rand.Rand) *looker {
 	if n := random.IntN(len(w.people) + 1); n < len(w.people) {
 		l.who = w.people[n]
 	}
-	l.Client = w.app.Connect(w.t, l.who)
+	l.Client = w.connect(l.who)
 	l.Observe(l.check)
 	_, cursors := l.Allowed()
 	random.Shuffle(len(cursors), func(i, j int) { cursors[i], cursors[j] = cursors[j], cursors[i] })
