@@ -170,6 +170,7 @@ func (w *world) comeAndGo() {
 	}
 	w.app.Transport = towertest.Transports()[w.rand.IntN(len(towertest.Transports()))]
 	c.Client = w.app.Connect(w.t, id)
+	w.note() // the start of its session is a commit
 	c.posts, c.newest, c.people = c.Open("posts.visible", nil), c.Open("posts.newest", map[string]int{"n": 3}), c.Open("users.everyone", nil)
 	c.howMany, c.last = c.Open("posts.howMany", nil), c.Open("posts.lastTitle", nil)
 	c.signed = c.Open("posts.signed", nil)

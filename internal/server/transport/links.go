@@ -68,7 +68,7 @@ func (s *Links) get(id string) *link {
 	return s.open[id]
 }
 
-// find returns the open link with an id, if the request comes from its user.
+// find returns the open link with an id, if the request comes from its session.
 func (s *Links) find(id string, r *http.Request) (*link, error) {
 	l := s.get(id)
 	switch {
@@ -77,7 +77,7 @@ func (s *Links) find(id string, r *http.Request) (*link, error) {
 	case l == nil:
 		return nil, fault.Errorf(fault.NotFound, "there is no such link, or it has ended; connect again")
 	case !s.host.Owns(r, l.conn):
-		return nil, fault.Errorf(fault.Forbidden, "this link was opened by another user; connect again")
+		return nil, fault.Errorf(fault.Forbidden, "this link was opened in another session; connect again")
 	}
 	return l, nil
 }
