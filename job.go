@@ -94,7 +94,8 @@ func (j *Job[Args]) Enqueue(ctx context.Context, db DB, args Args, options ...Jo
 //
 // ctx ends when the job is cancelled, and when the application closes and handler has not
 // returned after two seconds; then handler should return soon, and the job goes on later, without having lost a
-// try. Commits with ctx have the author "job: NAME".
+// try. Commits with ctx have the author "job: NAME", and, if
+// reactions have led to the job, how many.
 func (j *Job[Args]) Do(handler func(ctx context.Context, app *App, args Args) error) Work {
 	return Work{j.name, func(app *App) jobs.Handler {
 		return func(ctx context.Context, text json.RawMessage) error {
@@ -102,7 +103,7 @@ func (j *Job[Args]) Do(handler func(ctx context.Context, app *App, args Args) er
 			if err := json.Unmarshal(text, &args); err != nil {
 				return fmt.Errorf("decode the arguments of the job: %w", err)
 			}
-			return handler(WithAuthor(ctx, jobs.Author(j.name)), app, args)
+			return handler(WithAuthor(ctx, jobs.Of(ctx).Author()), app, args)
 		}
 	}}
 }

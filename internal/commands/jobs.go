@@ -7,11 +7,9 @@ import (
 	"fmt"
 	"io"
 	"os/signal"
-	"strconv"
 	"strings"
 	"time"
 
-	"github.com/charmbracelet/lipgloss"
 	"github.com/spf13/cobra"
 
 	"github.com/towerkit/tower/internal/cli"
@@ -24,14 +22,17 @@ import (
 func (find Find) Jobs() *cobra.Command {
 	j := &jobsCommand{}
 	cmd := &cobra.Command{
-		Use:   "jobs [QUEUE|STATE|JOB]",
-		Short: "List the queues, schedules and jobs of the application",
-		Long: `List the queues, schedules and jobs of the application: those that run, those that wait
-in the order in which they are due, and those that are dead. With an argument, list the
-jobs of that queue, in that state or of that name; those that are done are kept for seven
-days. If the application is not running, tower jobs starts it, with its workers.`,
+		Use:   "jobs [QUEUE|STATE|JOB|REACTION]",
+		Short: "List the queues, schedules, jobs and reactions of the application",
+		Long: `List the queues, schedules, reactions and jobs of the application: jobs that run, those
+that wait in the order in which they are due, and those that are dead; and the events
+that wait for a reaction, those that have failed first. With an argument, list the jobs
+of that queue, in that state or of that name, or the events of that reaction; jobs that
+are done are kept for seven days. If the application is not running, tower jobs starts it,
+with its workers.`,
 		Example: `  tower jobs
   tower jobs dead
+  tower jobs failed
   tower jobs mail --json
   tower jobs --watch
   tower jobs show 01M82ENM7NWCG84FJC6E41ZYKS
@@ -43,7 +44,7 @@ days. If the application is not running, tower jobs starts it, with its workers.
 			}
 			return nil
 		},
-		ValidArgs: []string{"waiting", "running", "dead", "done", "cancelled"},
+		ValidArgsFunction: completing(&j.choice, namesOfJobs),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			j.only = strings.Join(args, "")
 			return j.choice.with(cmd, func(d *dialer) error { return j.list(cmd, d) })
@@ -54,9 +55,9 @@ days. If the application is not running, tower jobs starts it, with its workers.
 	cmd.Flags().BoolVarP(&j.watch, "watch", "w", false, "keep running, and print the list anew whenever it changes")
 	j.choice = find.ChooseRunning(cmd, "environment in which to start an application that is not running")
 	cmd.AddCommand(find.showJob(), find.runJob(),
-		find.changeJobs("retry", "Try jobs again that are dead or cancelled, or wait", "tried again"),
-		find.changeJobs("cancel", "End jobs that wait or run", "cancelled"),
-		find.changeJobs("drop", "Delete jobs that do not run", "dropped"))
+		find.changeJobs("retry", "Try jobs again that are dead or cancelled, or wait, or events for reactions", "tried again", retriable),
+		find.changeJobs("cancel", "End jobs that wait or run", "cancelled", cancellable),
+		find.changeJobs("drop", "Delete jobs that do not run, or events that wait for reactions", "dropped", droppable))
 	return cmd
 }
 
@@ -84,19 +85,8 @@ func (j *jobsCommand) list(cmd *cobra.Command, d *dialer) error {
 			}
 			return fmt.Errorf("jobs: %w", err)
 		}
-		var text strings.Builder
-		if err := j.print(&text, &info); err != nil {
+		if before, err = j.print(cmd.OutOrStdout(), &info, before); err != nil || !j.watch {
 			return err
-		}
-		if out := cmd.OutOrStdout(); text.String() != before {
-			if before != "" && cli.IsTerminal(out) && !j.json {
-				fmt.Fprint(out, "\x1b[H\x1b[2J")
-			}
-			before = text.String()
-			fmt.Fprint(out, before)
-		}
-		if !j.watch {
-			return nil
 		}
 		select {
 		case <-time.After(time.Second / 2):
@@ -106,98 +96,37 @@ func (j *jobsCommand) list(cmd *cobra.Command, d *dialer) error {
 	}
 }
 
-func (j *jobsCommand) print(out io.Writer, info *wire.JobsInfo) error {
+// print prints the list unless it is as before, and returns what that is compared with. On a terminal the list replaces
+// the last one, and times go on.
+func (j *jobsCommand) print(out io.Writer, info *wire.JobsInfo, before string) (string, error) {
 	if j.json {
-		return printJSON(out, info)
-	}
-	now := time.Now()
-	var queues [][]string
-	for _, q := range info.Queues {
-		most := ""
-		if q.Most > 0 {
-			most = fmt.Sprintf(" of %d", q.Most)
+		text, err := wire.Encode(info)
+		if err != nil || string(text) == before {
+			return before, err
 		}
-		queues = append(queues, []string{q.Name, strconv.Itoa(q.Waiting), strconv.Itoa(q.Running) + most, strconv.Itoa(q.Dead), strconv.Itoa(q.Ended), late(q.LateMs)})
+		return string(text), printJSON(out, info)
 	}
-	printTable(out, []string{"QUEUE", "WAITING", "RUNNING", "DEAD", "ENDED", "LATE"}, queues)
-	var schedules [][]string
-	for _, s := range info.Schedules {
-		last := ""
-		if s.Last != nil {
-			last = until(now, *s.Last)
+	var text strings.Builder
+	newJobsPrinter(out).print(&text, info)
+	content := text.String()
+	if !cli.IsTerminal(out) {
+		for i := range info.Queues {
+			info.Queues[i].LateMs = 0
 		}
-		schedules = append(schedules, []string{s.Job, s.Cron, s.Zone, until(now, s.Next), last})
+		encoded, err := wire.Encode(info)
+		if err != nil {
+			return before, err
+		}
+		content = string(encoded)
 	}
-	if len(schedules) > 0 {
-		fmt.Fprintln(out)
-		printTable(out, []string{"SCHEDULE", "CRON", "ZONE", "NEXT", "LAST"}, schedules)
+	if content == before {
+		return before, nil
 	}
-	var jobs [][]string
-	for i := range info.Jobs {
-		job := &info.Jobs[i]
-		jobs = append(jobs, []string{job.ID, job.Job, job.Queue, job.State, fmt.Sprintf("%d/%d", job.Attempt, job.MaxAttempts), when(now, job), about(job)})
+	if before != "" && cli.IsTerminal(out) {
+		fmt.Fprint(out, "\x1b[H\x1b[2J")
 	}
-	if len(jobs) > 0 {
-		fmt.Fprintln(out)
-		printTable(out, []string{"ID", "JOB", "QUEUE", "STATE", "TRY", "WHEN", ""}, jobs)
-	}
-	if len(info.Queues)+len(info.Schedules)+len(info.Jobs) == 0 {
-		fmt.Fprintln(out, "no jobs")
-	}
-	if info.Workers == 0 {
-		fmt.Fprintln(out, "\nThis process runs no jobs: TOWER_WORKERS is 0 or off.")
-	}
-	return nil
-}
-
-func late(ms int64) string {
-	if ms == 0 {
-		return ""
-	}
-	return rounded(time.Duration(ms) * time.Millisecond)
-}
-
-// when returns when a job is due, or since when it runs or has ended.
-func when(now time.Time, job *wire.JobInfo) string {
-	switch {
-	case job.State == "waiting":
-		return until(now, job.Due)
-	case job.Finished != nil:
-		return until(now, *job.Finished)
-	case job.Started != nil:
-		return until(now, *job.Started)
-	}
-	return ""
-}
-
-// about returns how far a job is, or its error.
-func about(job *wire.JobInfo) string {
-	switch {
-	case job.Total > 0 && job.State == "running":
-		return strings.TrimSpace(fmt.Sprintf("%d of %d %s", job.Done, job.Total, job.Note))
-	case job.Error != "" && job.State != "done":
-		line, _, _ := strings.Cut(job.Error, "\n")
-		return line
-	}
-	return job.Note
-}
-
-// until returns a time as seen from now: "in 4m0s", or "4m0s ago".
-func until(now, t time.Time) string {
-	if t.After(now) {
-		return "in " + rounded(t.Sub(now))
-	}
-	return rounded(now.Sub(t)) + " ago"
-}
-
-func rounded(d time.Duration) string {
-	switch {
-	case d >= 48*time.Hour:
-		return fmt.Sprintf("%dd", d/(24*time.Hour))
-	case d >= time.Second:
-		return d.Round(time.Second).String()
-	}
-	return d.Round(time.Millisecond).String()
+	_, err := fmt.Fprint(out, text.String())
+	return content, err
 }
 
 func printJSON(out io.Writer, v any) error {
@@ -208,45 +137,17 @@ func printJSON(out io.Writer, v any) error {
 	return err
 }
 
-// printTable prints rows below a head. Each column is as wide as its longest cell.
-func printTable(out io.Writer, head []string, rows [][]string) {
-	if len(rows) == 0 {
-		return
-	}
-	widths := make([]int, len(head))
-	all := append([][]string{head}, rows...)
-	for _, row := range all {
-		for i, cell := range row {
-			row[i] = term.Clean(cell)
-			widths[i] = max(widths[i], lipgloss.Width(row[i]))
-		}
-	}
-	for _, row := range all {
-		var line strings.Builder
-		for i, cell := range row {
-			line.WriteString(cell + strings.Repeat(" ", widths[i]-lipgloss.Width(cell)+2))
-		}
-		fmt.Fprintln(out, strings.TrimRight(line.String(), " "))
-	}
-}
-
 func (find Find) showJob() *cobra.Command {
 	var asJSON bool
 	var choice *Choice
 	cmd := &cobra.Command{
-		Use:   "show ID",
-		Short: "Print a job, and why it does not run or has failed",
-		Args:  cli.OneArgument("the id of a job", "01M82ENM7NWCG84FJC6E41ZYKS"),
+		Use:               "show ID",
+		Short:             "Print a job, or an event that waits for a reaction, and why it does not run or has failed",
+		Args:              cli.OneArgument("the id of a job", "01M82ENM7NWCG84FJC6E41ZYKS"),
+		ValidArgsFunction: completing(&choice, allJobs),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return choice.connected(cmd, func(client *control.Client) error {
-				var job wire.JobInfo
-				if err := client.Do(cmd.Context(), wire.ControlRequest{Do: wire.DoJob, Key: args[0]}, &job); err != nil {
-					return fmt.Errorf("show: %w", err)
-				}
-				if asJSON {
-					return printJSON(cmd.OutOrStdout(), job)
-				}
-				return printJob(cmd.OutOrStdout(), &job)
+				return show(cmd, client, args[0], asJSON)
 			})
 		},
 	}
@@ -255,16 +156,48 @@ func (find Find) showJob() *cobra.Command {
 	return cmd
 }
 
-func printJob(out io.Writer, job *wire.JobInfo) error {
-	rows := [][]string{{"job", job.Job}, {"state", job.State}, {"why", job.Why}, {"queue", fmt.Sprintf("%s, priority %d", job.Queue, job.Priority)},
-		{"try", fmt.Sprintf("%d of %d", job.Attempt, job.MaxAttempts)}, {"due", job.Due.Local().Format(time.DateTime)}}
-	for _, row := range [][]string{{"progress", progress(job)}, {"steps", strings.Join(job.Steps, ", ")}, {"error", job.Error}, {"result", compacted(job.Result)}, {"arguments", compacted(job.Args)}} {
-		if row[1] != "" {
-			rows = append(rows, row)
-		}
+// show prints a job or, if none has the id, an event that waits for a reaction.
+func show(cmd *cobra.Command, client *control.Client, id string, asJSON bool) error {
+	var job wire.JobInfo
+	var waiting wire.WaitingInfo
+	var found any = &job
+	err := client.Do(cmd.Context(), wire.ControlRequest{Do: wire.DoJob, Key: id}, &job)
+	if remote := (*control.RemoteError)(nil); errors.As(err, &remote) && remote.Code == "not_found" {
+		found, err = &waiting, client.Do(cmd.Context(), wire.ControlRequest{Do: wire.DoWaiting, Key: id}, &waiting)
 	}
-	for _, row := range rows {
-		if _, err := fmt.Fprintf(out, "%-10s %s\n", row[0], term.Clean(row[1])); err != nil {
+	switch {
+	case err != nil:
+		return fmt.Errorf("show: %w", err)
+	case asJSON:
+		return printJSON(cmd.OutOrStdout(), found)
+	case found == &job:
+		return printFacts(cmd.OutOrStdout(), factsOfJob(&job))
+	}
+	return printFacts(cmd.OutOrStdout(), factsOfWaiting(&waiting))
+}
+
+func factsOfJob(job *wire.JobInfo) [][2]string {
+	return [][2]string{{"job", job.Job}, {"state", job.State}, {"why", job.Why}, {"queue", fmt.Sprintf("%s, priority %d", job.Queue, job.Priority)},
+		{"try", fmt.Sprintf("%d of %d", job.Attempt, job.MaxAttempts)}, {"due", job.Due.Local().Format(time.DateTime)},
+		{"progress", progress(job)}, {"steps", strings.Join(job.Steps, ", ")}, {"error", job.Error}, {"result", compacted(job.Result)}, {"arguments", compacted(job.Args)}}
+}
+
+func factsOfWaiting(w *wire.WaitingInfo) [][2]string {
+	return [][2]string{{"reaction", w.Reaction}, {"event", fmt.Sprintf("%s, commit %d", w.Event, w.Seq)}, {"record", recordOf(w)}, {"state", w.State}, {"why", w.Why},
+		{"try", fmt.Sprintf("%d of %d", w.Attempt, w.MaxAttempts)}, {"due", w.Due.Local().Format(time.DateTime)}, {"error", w.Error}, {"fields", compacted(w.Fields)}}
+}
+
+// printFacts prints those that are not empty.
+func printFacts(out io.Writer, facts [][2]string) error {
+	for _, fact := range facts {
+		if fact[1] == "" {
+			continue
+		}
+		name := fmt.Sprintf("%-10s", fact[0])
+		if cli.HasColor(out) {
+			name = "\x1b[2m" + name + "\x1b[0m"
+		}
+		if _, err := fmt.Fprintf(out, "%s %s\n", name, term.Clean(fact[1])); err != nil {
 			return err
 		}
 	}
@@ -285,12 +218,13 @@ func compacted(text json.RawMessage) string {
 	return string(text)
 }
 
-func (find Find) changeJobs(verb, short, done string) *cobra.Command {
+func (find Find) changeJobs(verb, short, done string, which func(*wire.JobsInfo) []string) *cobra.Command {
 	var choice *Choice
 	cmd := &cobra.Command{
-		Use:   verb + " ID…",
-		Short: short,
-		Args:  someJobs,
+		Use:               verb + " ID…",
+		Short:             short,
+		Args:              someJobs,
+		ValidArgsFunction: completing(&choice, which),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return choice.connected(cmd, func(client *control.Client) error {
 				var failed error
@@ -320,9 +254,10 @@ func someJobs(cmd *cobra.Command, args []string) error {
 func (find Find) runJob() *cobra.Command {
 	var choice *Choice
 	cmd := &cobra.Command{
-		Use:   "run JOB",
-		Short: "Enqueue the job of a schedule now, beside its times",
-		Args:  cli.OneArgument("the job of a schedule", "nightly_report"),
+		Use:               "run JOB",
+		Short:             "Enqueue the job of a schedule now, beside its times",
+		Args:              cli.OneArgument("the job of a schedule", "nightly_report"),
+		ValidArgsFunction: completing(&choice, scheduled),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return choice.connected(cmd, func(client *control.Client) error {
 				var id string

@@ -58,6 +58,9 @@ func (t *Table) Enqueue(ctx context.Context, tx *store.Tx, name string, args []b
 	if !o.At.IsZero() {
 		due = o.At
 	}
+	if due.Before(now.Add(slow)) {
+		job.Chain = Chain(tx.By())
+	}
 	job.wait(due)
 	image, err := t.Create(tx, &job)
 	if err != nil {

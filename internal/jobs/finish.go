@@ -37,7 +37,7 @@ func (e *Engine) finish(run *Run, failed error) {
 	ctx, cancel := context.WithTimeout(context.Background(), finishing)
 	defer cancel()
 	for {
-		_, err := e.store.Update(ctx, run.author(), func(tx *store.Tx) error {
+		_, err := e.store.Update(ctx, run.Author(), func(tx *store.Tx) error {
 			now := tx.Now()
 			return run.change(tx, func(job *Job) { e.settle(job, failed, now) })
 		})

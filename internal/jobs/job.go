@@ -57,6 +57,7 @@ type Job struct {
 	Slot   string
 	Key    *string // name/key
 	Worker string
+	Chain  int // how many reactions have led to it
 }
 
 // A Table is the model of an application's jobs.

@@ -131,14 +131,12 @@ func (r *Run) Progress(ctx context.Context, done, total int64, note string) erro
 	if soon {
 		return ctx.Err()
 	}
-	_, err := r.engine.store.Update(ctx, r.author(), func(tx *store.Tx) error { return r.change(tx, func(*Job) {}) })
+	_, err := r.engine.store.Update(ctx, r.Author(), func(tx *store.Tx) error { return r.change(tx, func(*Job) {}) })
 	return err
 }
 
 // ID returns the job's id.
 func (r *Run) ID() record.ID { return r.Job.ID }
 
-func (r *Run) author() string { return Author(r.Job.Name) }
-
-// Author returns the author of the commits of a job.
-func Author(name string) string { return "job: " + name }
+// Author returns the author of the commits of the try.
+func (r *Run) Author() string { return Author(r.Job.Name, r.Job.Chain) }

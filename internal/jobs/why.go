@@ -14,28 +14,28 @@ func (e *Engine) Why(ctx context.Context, job *Job) (string, error) {
 	tries := fmt.Sprintf("try %d of %d", job.Attempt, job.MaxAttempts)
 	switch job.State {
 	case Running:
-		text := fmt.Sprintf("it has been running for %s, %s, in the process %s", ago(now, *job.Started), tries, job.Worker)
+		text := fmt.Sprintf("it has been running for %s, %s, in the process %s", Ago(now, *job.Started), tries, job.Worker)
 		if job.Worker == e.worker {
-			text = fmt.Sprintf("it has been running for %s in this process, %s", ago(now, *job.Started), tries)
+			text = fmt.Sprintf("it has been running for %s in this process, %s", Ago(now, *job.Started), tries)
 		}
 		if lease := slotTime(job.Slot); lease.UnixMicro() > 0 {
-			text += fmt.Sprintf("; unless that renews its lease, another takes it over in %s", ago(lease, now))
+			text += fmt.Sprintf("; unless that renews its lease, another takes it over in %s", Ago(lease, now))
 		}
 		return text, nil
 	case Dead:
-		return fmt.Sprintf("it is dead since %s: its last try, %d of %d, failed: %s; retry it, or drop it", ago(now, *job.Finished), job.Attempt, job.MaxAttempts, job.Error), nil
+		return fmt.Sprintf("it is dead since %s: its last try, %d of %d, failed: %s; retry it, or drop it", Ago(now, *job.Finished), job.Attempt, job.MaxAttempts, job.Error), nil
 	case Done, Cancelled:
-		return fmt.Sprintf("it is %s since %s, after %s", job.State, ago(now, *job.Finished), tries), nil
+		return fmt.Sprintf("it is %s since %s, after %s", job.State, Ago(now, *job.Finished), tries), nil
 	}
 	failed := ""
 	if job.Error != "" {
 		failed = fmt.Sprintf("; the last try, %d of %d, failed: %s", job.Attempt, job.MaxAttempts, job.Error)
 	}
 	if job.Due.After(now) {
-		return fmt.Sprintf("it is due in %s%s", ago(job.Due, now), failed), nil
+		return fmt.Sprintf("it is due in %s%s", Ago(job.Due, now), failed), nil
 	}
 	reason, err := e.whyNot(ctx, job, now)
-	return fmt.Sprintf("it is due since %s; %s%s", ago(now, job.Due), reason, failed), err
+	return fmt.Sprintf("it is due since %s; %s%s", Ago(now, job.Due), reason, failed), err
 }
 
 // whyNot says why a job that is due does not run yet.
@@ -78,8 +78,8 @@ func (e *Engine) whyNot(ctx context.Context, job *Job, now time.Time) (string, e
 // manyBefore is up to how many jobs are counted that come before another.
 const manyBefore = 1000
 
-// ago returns the time between two times for people.
-func ago(to, from time.Time) string {
+// Ago returns the time between two times for people.
+func Ago(to, from time.Time) string {
 	d := to.Sub(from)
 	if d > time.Second {
 		return d.Round(time.Second).String()

@@ -30,6 +30,6 @@
 //
 // # Chains
 //
-// The author of a reaction's commits says how many reactions have caused each other up to it.
-// Past a bound, the event becomes an item that has failed.
+// The author of a reaction's commits says how many reactions have caused each other up to it,
+// and a job that one enqueues has that too: see [jobs.Chain]. Past a bound, the event becomes an item that has failed.
 package reactions

@@ -71,7 +71,7 @@ func refused(ctx context.Context, err error) bool {
 // reactTo deals with events in one transaction. If refused is an error, that is what their
 // functions return.
 func (r *runner) reactTo(ctx context.Context, batch []event, refused error) (done, ran int, failed []failure, err error) {
-	err = r.move(ctx, author(r.reaction.Name, batch[0].depth), func(tx *store.Tx, m *Mark) error {
+	err = r.move(ctx, jobs.ReactionAuthor(r.reaction.Name, batch[0].depth+1), func(tx *store.Tx, m *Mark) error {
 		done, ran, failed = 0, 0, nil
 		for began := time.Now(); done < len(batch) && (done == 0 || time.Since(began) < budget); done++ {
 			e := &batch[done]
@@ -228,7 +228,7 @@ func (r *runner) runItems(ctx context.Context) error {
 // the first.
 func (r *runner) runThese(ctx context.Context, due []Item, refused error) (done, ran int, failed []failure, err error) {
 	items := r.engine.Items
-	_, err = r.engine.store.Update(ctx, author(r.reaction.Name, due[0].Depth), func(tx *store.Tx) error {
+	_, err = r.engine.store.Update(ctx, jobs.ReactionAuthor(r.reaction.Name, due[0].Depth+1), func(tx *store.Tx) error {
 		done, ran, failed = 0, 0, nil
 		for began := time.Now(); done < len(due) && (done == 0 || time.Since(began) < budget); done++ {
 			it, _, err := items.Get(tx, due[done].ID)

@@ -129,7 +129,7 @@ func (r *Reaction) events(c *store.Commit) (found []event) {
 		if image == nil {
 			image = change.Before
 		}
-		found = append(found, event{seq: c.Seq, number: len(found), depth: depthOf(c.By), kind: kind, was: was, image: image})
+		found = append(found, event{seq: c.Seq, number: len(found), depth: jobs.Chain(c.By), kind: kind, was: was, image: image})
 	}
 	if n := len(found); n > 0 {
 		found[n-1].last = true
@@ -141,35 +141,11 @@ func (r *Reaction) has(image *record.Image) bool {
 	return image != nil && r.Scope.Where.Match(image)
 }
 
-// maxDepth is how many reactions may lead to each other.
+// maxDepth is how many reactions may lead to each other, also by way of jobs.
 const maxDepth = 16
 
-const authorPrefix = "reaction: "
-
-// author returns the author of a commit that a reaction makes, when depth others have led to it.
-func author(name string, depth int) string {
-	if depth == 0 {
-		return authorPrefix + name
-	}
-	return fmt.Sprintf("%s%s, number %d of a chain", authorPrefix, name, depth+1)
-}
-
-// depthOf returns how many reactions have led to a commit, by its author.
-func depthOf(by string) (depth int) {
-	rest, is := strings.CutPrefix(by, authorPrefix)
-	if !is {
-		return 0
-	}
-	if _, chain, is := strings.Cut(rest, ", "); is {
-		if _, err := fmt.Sscanf(chain, "number %d of a chain", &depth); err == nil {
-			return depth
-		}
-	}
-	return 1
-}
-
 // tooDeep is why an event is not handled that too many reactions have led to.
-var tooDeep = fmt.Sprintf("%d reactions have caused each other up to this one, so it was not run: "+
+var tooDeep = fmt.Sprintf("%d reactions have caused each other up to this one, or jobs of theirs have, so it was not run: "+
 	"look whether reactions feed themselves; retry it to let it go on, or drop it", maxDepth)
 
 // A Run is one call of a reaction's function.

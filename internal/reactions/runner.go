@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/towerkit/tower/internal/jobs"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 )
@@ -281,7 +282,7 @@ func (r *runner) skip(ctx context.Context) error {
 		return err
 	}
 	gap := Gap{After: r.mark.Seq}
-	err := r.move(ctx, author(r.reaction.Name, 0), func(tx *store.Tx, m *Mark) error {
+	err := r.move(ctx, jobs.ReactionAuthor(r.reaction.Name, 1), func(tx *store.Tx, m *Mark) error {
 		gap.Since = m.Updated
 		m.Note = fmt.Sprintf("%s: the log had no more all commits after %d, of %s; the reaction went on from the newest one",
 			tx.Now().Format(time.RFC3339), gap.After, gap.Since.Format(time.RFC3339))

@@ -47,6 +47,9 @@ func (r read) version() uint64 {
 
 var errEnded = errors.New("the transaction has ended")
 
+// By returns the author that the transaction has in the log.
+func (tx *Tx) By() string { return tx.by }
+
 // Begin starts a transaction. by names its author in the log.
 func (s *Store) Begin(by string) *Tx {
 	return &Tx{store: s, by: by, over: overlay{}}

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -36,9 +37,10 @@ const (
 	DoClose       = "close"       // Stream → null
 	DoConnections = "connections" // → []ConnectionInfo, of all nodes
 	DoCursors     = "cursors"     // → []CursorInfo, of all nodes
-	DoJobs        = "jobs"        // Name, of a queue, a state or a job, or nothing; Limit → JobsInfo
+	DoJobs        = "jobs"        // Name, of a queue, a state, a job or a reaction, or nothing; Limit → JobsInfo
 	DoJob         = "job"         // Key → JobInfo
-	DoChangeJob   = "changeJob"   // Key; Name: retry, cancel or drop → null
+	DoWaiting     = "waiting"     // Key → WaitingInfo
+	DoChangeJob   = "changeJob"   // Key, of a job or of an event that waits; Name: retry or drop, or of a job cancel → null
 	DoRunJob      = "runJob"      // Name, of a job that has a schedule, which is enqueued now → its id
 	DoNodes       = "nodes"       // → []NodeInfo; none if the application is alone
 	DoRoutes      = "routes"      // → []Route
@@ -342,12 +344,77 @@ type SessionInfo struct {
 	Connections []uint64  `json:"connections"`      // in the order that they joined
 }
 
-// JobsInfo describes the jobs of the application.
+// JobsInfo describes the jobs and the reactions of the application.
 type JobsInfo struct {
-	Workers   int            `json:"workers"` // jobs that run at once in this process; 0: none
+	Workers   int            `json:"workers"` // jobs that run at once in this process; 0: none, and no reactions
 	Queues    []QueueInfo    `json:"queues"`
 	Schedules []ScheduleInfo `json:"schedules"`
-	Jobs      []JobInfo      `json:"jobs"` // those that run, wait, are dead, and have ended, in this order
+	Reactions []ReactionInfo `json:"reactions"`
+	Jobs      []JobInfo      `json:"jobs"`    // those that run, wait, are dead, and have ended, in this order
+	Waiting   []WaitingInfo  `json:"waiting"` // events for reactions: those that have failed, are due, and are behind others, in this order
+}
+
+// NamesOfReactions returns what a request for events that wait can name: their states, and the reactions.
+func (info *JobsInfo) NamesOfReactions() []string {
+	names := []string{"failed", "waiting", "behind"}
+	for _, r := range info.Reactions {
+		names = append(names, r.Name)
+	}
+	return names
+}
+
+// Names returns what a request for jobs can name: states, queues, and names of jobs and reactions.
+func (info *JobsInfo) Names() []string {
+	names := []string{"waiting", "running", "dead", "failed", "behind", "done", "cancelled"}
+	add := func(name string) {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	for _, q := range info.Queues {
+		add(q.Name)
+	}
+	for _, s := range info.Schedules {
+		add(s.Job)
+	}
+	for _, r := range info.Reactions {
+		add(r.Name)
+	}
+	for i := range info.Jobs {
+		add(info.Jobs[i].Job)
+	}
+	return names
+}
+
+// ReactionInfo describes a reaction. Of the events that wait for it, at most a thousand of each state are counted.
+type ReactionInfo struct {
+	Name    string     `json:"name"`
+	Scope   string     `json:"scope"`
+	On      string     `json:"on"` // "enter, leave"
+	Waiting int        `json:"waiting"`
+	Behind  int        `json:"behind"` // earlier events of their records
+	Failed  int        `json:"failed"` // for the last time
+	Last    *time.Time `json:"last"`   // when it has dealt with an event
+	Note    string     `json:"note,omitempty"`
+	Unknown bool       `json:"unknown,omitempty"` // this build does not declare it
+}
+
+// WaitingInfo describes an event that waits for its reaction. Fields and Why are for one that is asked for by itself.
+type WaitingInfo struct {
+	ID          string          `json:"id"`
+	Reaction    string          `json:"reaction"`
+	Event       string          `json:"event"` // enter, change or leave
+	Model       string          `json:"model"`
+	Of          string          `json:"of"` // the record
+	Label       string          `json:"label,omitempty"`
+	Seq         uint64          `json:"seq"`   // the commit
+	State       string          `json:"state"` // failed, waiting or behind
+	Attempt     int             `json:"attempt"`
+	MaxAttempts int             `json:"maxAttempts"`
+	Due         time.Time       `json:"due"`
+	Error       string          `json:"error,omitempty"`  // of the last try
+	Fields      json.RawMessage `json:"fields,omitempty"` // of the record, but the private ones
+	Why         string          `json:"why,omitempty"`
 }
 
 // QueueInfo describes a queue of jobs.

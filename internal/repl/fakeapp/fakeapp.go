@@ -316,6 +316,8 @@ func (app *App) handle(conn net.Conn, req wire.ControlRequest) (out any, refused
 		return Connections, nil, nil
 	case wire.DoCursors:
 		return Cursors, nil, nil
+	case wire.DoJobs:
+		return Jobs(Time(0)), nil, nil
 	case wire.DoRoutes:
 		return Routes, nil, nil
 	case wire.DoBegin:

@@ -1,5 +1,5 @@
 // Package live keeps recent activity of an application for a person who watches it:
-// commits and the cursors they reached, connections, cursors, routes and the log. A
+// commits and the cursors they reached, connections, cursors, routes, the log and jobs. A
 // [Pane] holds what a screen shows; an [EventLog] prints events as sentences.
 package live
 
@@ -26,22 +26,23 @@ const (
 	CursorsView
 	RoutesView
 	LogView
+	JobsView
 	Views
 )
 
 // String returns the view's name.
 func (v View) String() string {
-	return [...]string{"commits", "connections", "cursors", "routes", "log"}[v]
+	return [...]string{"commits", "connections", "cursors", "routes", "log", "jobs"}[v]
 }
 
 // Request returns the request that refreshes the view, or "" if events keep it up to
 // date.
 func (v View) Request() string {
-	return [...]string{"", wire.DoConnections, wire.DoCursors, wire.DoRoutes, ""}[v]
+	return [...]string{"", wire.DoConnections, wire.DoCursors, wire.DoRoutes, "", wire.DoJobs}[v]
 }
 
-// A Pane is the state of the live pane: recent commits, connections, cursors, routes
-// and log lines. It keeps a limited number of each. It is not safe for concurrent use.
+// A Pane is the state of the live pane: recent commits, connections, cursors, routes,
+// log lines and jobs. It keeps a limited number of each. It is not safe for concurrent use.
 type Pane struct {
 	Now   func() time.Time // the clock; [NewPane] sets it to time.Now
 	View  View             // the current view
@@ -70,7 +71,8 @@ func NewPane() Pane {
 	p.views[CursorsView] = Listing{empty: "No cursor is open."}
 	p.views[RoutesView] = Listing{empty: "There are no routes."}
 	p.views[LogView] = Listing{Tail: true, empty: "The application's log appears here."}
-	p.grids = [Views]*grid{ConnectionsView: newConnectionGrid(false), CursorsView: newCursorGrid(false), RoutesView: newRouteGrid()}
+	p.views[JobsView] = Listing{empty: "There are no jobs, and no reactions."}
+	p.grids = [Views]*grid{ConnectionsView: newConnectionGrid(false), CursorsView: newCursorGrid(false), RoutesView: newRouteGrid(), JobsView: newJobGrid()}
 	return p
 }
 
@@ -282,6 +284,7 @@ type PolledMsg struct {
 	Connections []wire.ConnectionInfo // for [ConnectionsView]
 	Cursors     []wire.CursorInfo     // for [CursorsView]
 	Routes      []wire.Route          // for [RoutesView]
+	Jobs        wire.JobsInfo         // for [JobsView]
 	Silent      []string              // what the answer lacks, by node
 	Took        time.Duration         // time the request took
 	Err         error                 // of the request, or nil
@@ -320,6 +323,11 @@ func (p *Pane) Update(msg PolledMsg) {
 	}
 	for _, route := range msg.Routes {
 		r := &routeRow{Route: route, grid: g}
+		g.measure(r.cells(&term.Styles{}))
+		l.rows = append(l.rows, r)
+	}
+	for _, r := range jobRows(&msg.Jobs, p.polledAt) {
+		r.grid = g
 		g.measure(r.cells(&term.Styles{}))
 		l.rows = append(l.rows, r)
 	}

@@ -30,7 +30,7 @@ func (k keyMap) helpSections(vi bool) []section {
 			as(k.interrupt, "^C", "stop the code, or discard the line"), k.prefixEdit, as(k.copy, "alt+w", "copy the last result"),
 			as(k.whole, "^O", "a long result in full"), as(k.pageUp, "pgup pgdn", "scroll"), as(k.pageUp, "wheel", "scroll what the pointer is on; shift selects text"), as(k.clear, "^L", "clear the screen"), as(k.quit, "^D", "leave")}, nil},
 		typing,
-		{"The live pane", []key.Binding{as(k.live, "F2", "switch between pane and prompt"), as(k.pick, "1-5 tab", "commits, connections, cursors, routes, log"),
+		{"The live pane", []key.Binding{as(k.live, "F2", "switch between pane and prompt"), as(k.pick, "1-6 tab", "commits, connections, cursors, routes, log, jobs"),
 			as(k.up, "↑ ↓ pgup pgdn", "select; freezes a scrolling view"), as(k.freeze, "space end", "freeze, follow"), as(k.open, "enter", "all details"),
 			as(k.filter, "/", "rows that contain each word; !word excludes"), as(k.copy, "c", "copy as JSON"), as(k.zoom, "z", "full screen on or off"), k.back}, nil},
 		{"Commands", nil, commandHelp()},

@@ -80,7 +80,7 @@ func newKeyMap() keyMap {
 		zoom:     bind("z", "whole screen", "z"),
 		next:     bind("tab", "view", "tab", "right", "l"),
 		previous: bind("shift+tab", "view", "shift+tab", "left", "h"),
-		pick:     bind("1-5", "view", "1", "2", "3", "4", "5"),
+		pick:     bind("1-6", "view", "1", "2", "3", "4", "5", "6"),
 		back:     bind("esc", "back", "esc", "alt+esc", "ctrl+g", "q"),
 
 		nextMatch:     bind("n", "next match", "n"),

@@ -37,6 +37,8 @@ func (s *screen) ask() tea.Cmd {
 			answer.Out = &msg.Connections
 		case live.CursorsView:
 			answer.Out = &msg.Cursors
+		case live.JobsView:
+			answer.Out = &msg.Jobs
 		default:
 			answer.Out = &msg.Routes
 		}

@@ -199,6 +199,8 @@ func (st *stage) polled(view live.View) {
 		msg.Cursors = fakeapp.Cursors
 	case live.RoutesView:
 		msg.Routes = fakeapp.Routes
+	case live.JobsView:
+		msg.Jobs = fakeapp.Jobs(st.at)
 	}
 	if st.several {
 		msg.Connections, msg.Cursors, msg.Silent = slices.Clone(msg.Connections), slices.Clone(msg.Cursors), []string{"node 3 has not answered within 2s"}
@@ -234,6 +236,8 @@ var scenes = []struct {
 	{"cursor", func(st *stage) { st.see("3"); st.press(tea.KeyEnter) }},
 	{"routes", func(st *stage) { st.see("4"); st.press(tea.KeyDown) }},
 	{"log", func(st *stage) { st.activities(); st.see("5"); st.type_("/refused") }},
+	{"jobs", func(st *stage) { st.see("6"); st.press(tea.KeyDown) }},
+	{"job", func(st *stage) { st.see("6"); st.press(tea.KeyDown, tea.KeyEnter) }},
 	{"nodes", func(st *stage) { st.nodes() }},
 	{"nodes-commit", func(st *stage) { st.nodes(); st.press(tea.KeyF2, tea.KeyUp, tea.KeyUp, tea.KeyUp, tea.KeyEnter) }},
 	{"nodes-connections", func(st *stage) { st.nodes(); st.see("2") }},

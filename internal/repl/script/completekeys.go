@@ -205,6 +205,15 @@ func (r *completer) texts(function string, open int) []string {
 			}
 		}
 		return patterns
+	case "jobs", "reactions":
+		var info wire.JobsInfo
+		if r.is(open-2, ".") || r.e.try(wire.ControlRequest{Do: wire.DoJobs}, &info) != nil {
+			return nil
+		}
+		if function == "reactions" {
+			return info.NamesOfReactions()
+		}
+		return info.Names()
 	case "help":
 		return append(r.e.modelNames(), topicNames()...)
 	}

@@ -19,11 +19,11 @@ type example struct {
 	record show.Value // the newest record; without fields if there is none
 }
 
-// example chooses the given model, or else the model with the most fields.
+// example chooses the given model, or else the model of the application's own with the most fields.
 func (e *Evaluator) example(m *model) *example {
 	x := &example{e: e, model: m}
-	for _, other := range e.models {
-		if m == nil && !strings.HasPrefix(other.info.Name, "tower_") && (x.model == nil || len(other.info.Fields) > len(x.model.info.Fields)) {
+	for _, other := range e.ownModels() {
+		if m == nil && (x.model == nil || len(other.info.Fields) > len(x.model.info.Fields)) {
 			x.model = other
 		}
 	}
@@ -37,6 +37,16 @@ func (e *Evaluator) example(m *model) *example {
 		x.record = show.Decode(stored[0])
 	}
 	return x
+}
+
+// ownModels returns the models that the application has itself: not those of jobs, files and the like.
+func (e *Evaluator) ownModels() (own []*model) {
+	for _, m := range e.models {
+		if !strings.HasPrefix(m.info.Name, "tower_") {
+			own = append(own, m)
+		}
+	}
+	return own
 }
 
 // value returns a field's value as JSON: from the record if possible, otherwise made
@@ -175,7 +185,7 @@ func (x *example) yesterday() string {
 // relations returns examples of the application's references, one in each direction.
 func (x *example) relations() []string {
 	var one, many string
-	for _, m := range x.e.models {
+	for _, m := range x.e.ownModels() {
 		for _, r := range m.refs {
 			if r.many {
 				many = fmt.Sprintf("%s.first().%s.count()", m.name, r.name)
@@ -191,7 +201,7 @@ func (x *example) relations() []string {
 // references to it.
 func (x *example) user() string {
 	best, most := "", 0
-	for _, m := range x.e.models {
+	for _, m := range x.e.ownModels() {
 		back := 0
 		for _, r := range m.refs {
 			if r.many {
@@ -210,7 +220,7 @@ func (x *example) user() string {
 
 // reveals returns an example with a private field, if the application has one.
 func (x *example) reveals() []string {
-	for _, m := range x.e.models {
+	for _, m := range x.e.ownModels() {
 		for _, f := range m.info.Fields {
 			if f.Private {
 				return []string{"reveal(" + m.name + ".first(), " + show.Quoted(f.Name) + ")"}
@@ -248,7 +258,7 @@ func (x *example) input(route wire.Route) string {
 }
 
 func (x *example) why() string {
-	for _, m := range append([]*model{x.model}, x.e.models...) {
+	for _, m := range append([]*model{x.model}, x.e.ownModels()...) {
 		if names := x.e.cursorsOf(m); len(names) > 0 {
 			return fmt.Sprintf("why(%s.first(), %q, %s)", m.name, names[0], x.user())
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-var globalNames = []string{"as", "at", "connections", "csv", "cursors", "diff", "help", "impact", "jobs", "log", "nodes", "parseCSV", "print", "readFile", "reveal", "routes", "seq", "sessions", "transaction", "undo", "why", "writeFile"}
+var globalNames = []string{"as", "at", "connections", "csv", "cursors", "diff", "help", "impact", "jobs", "log", "nodes", "parseCSV", "print", "reactions", "readFile", "reveal", "routes", "seq", "sessions", "transaction", "undo", "why", "writeFile"}
 
 const rollbackTimeout = 2 * time.Second
 
@@ -39,6 +39,7 @@ func (e *Evaluator) defineGlobals() {
 		"undo":        e.undo,
 		"why":         func(call goja.FunctionCall) goja.Value { return e.why(call, nil) },
 		"jobs":        e.jobs,
+		"reactions":   e.reactions,
 		"csv":         e.csv,
 		"log":         e.log,
 		"parseCSV":    e.parseCSV,

@@ -91,7 +91,10 @@ func (e *Evaluator) prose(text string) goja.Value {
 func (e *Evaluator) overview() string {
 	names, x := "none", "Post"
 	if len(e.models) > 0 {
-		names, x = strings.Join(e.modelNames(), ", "), e.models[0].name
+		names = strings.Join(e.modelNames(), ", ")
+	}
+	if own := e.ownModels(); len(own) > 0 {
+		x = own[0].name
 	}
 	sandbox := ""
 	if e.sandbox != nil {
@@ -118,6 +121,7 @@ func (e *Evaluator) overview() string {
   why(record, cursor, user)  why a cursor holds a record, or not
   connections()  cursors()  routes()  seq()
   jobs()  jobs("dead")       what runs, waits and has failed; jobs()[0].why(), .retry()
+  reactions()                the events that wait for them; reactions()[0].retry()
   sessions(user)             signed-in devices; sessions(user)[0].end()
 
   reveal(record, "field")    a private field; the log keeps who read it

@@ -2,6 +2,7 @@ package script
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 
 	"github.com/dop251/goja"
@@ -69,23 +70,49 @@ func (e *Evaluator) endSession(req wire.ControlRequest, what string) goja.Value 
 	return e.vm.ToValue(true)
 }
 
-// jobsModel is the name of the model of jobs.
-const jobsModel = "tower_jobs"
+// The names of the models of jobs, and of the events that wait for reactions.
+const (
+	jobsModel    = "tower_jobs"
+	waitingModel = "tower_waiting_reactions"
+)
 
-// jobs returns the jobs of the application, or those of a queue, in a state or of a name:
-// jobs("dead"). Each has the methods retry, cancel, drop and why; the list has the queues and the schedules.
-func (e *Evaluator) jobs(call goja.FunctionCall) goja.Value {
+// A jobsAnswer is a wire.JobsInfo whose parts are values of the console.
+type jobsAnswer struct {
+	Workers                      int
+	Queues, Schedules, Reactions json.RawMessage
+	Jobs, Waiting                []json.RawMessage
+}
+
+func (e *Evaluator) askJobs(call goja.FunctionCall) (answer jobsAnswer) {
 	req := wire.ControlRequest{Do: wire.DoJobs}
 	if len(call.Arguments) > 0 {
 		req.Name = call.Argument(0).String()
 	}
-	var answer struct {
-		Workers   int
-		Queues    json.RawMessage
-		Schedules json.RawMessage
-		Jobs      []json.RawMessage
-	}
 	e.ask(req, &answer)
+	return answer
+}
+
+// reactions returns the events that wait for the application's reactions, or those of one reaction or in a
+// state: reactions("failed"). Each has the methods retry, drop and why; the list has the reactions as declared.
+func (e *Evaluator) reactions(call goja.FunctionCall) goja.Value {
+	answer := e.askJobs(call)
+	list := make([]any, len(answer.Waiting))
+	for i, text := range answer.Waiting {
+		object := e.parsed(text).(*goja.Object)
+		id := object.Get("id").String()
+		e.changeable(object, "the event "+id, "retry", "drop")
+		e.defineHidden(object, "why", func(goja.FunctionCall) goja.Value { return e.whyWaiting(id) })
+		list[i] = object
+	}
+	array := e.vm.NewArray(list...)
+	e.defineHidden(array, "declared", e.parsed(answer.Reactions))
+	return array
+}
+
+// jobs returns the jobs of the application, or those of a queue, in a state or of a name:
+// jobs("dead"). Each has the methods retry, cancel, drop and why; the list has the queues and the schedules.
+func (e *Evaluator) jobs(call goja.FunctionCall) goja.Value {
+	answer := e.askJobs(call)
 	list := make([]any, len(answer.Jobs))
 	for i, text := range answer.Jobs {
 		list[i] = e.job(text)
@@ -113,16 +140,22 @@ func (e *Evaluator) jobs(call goja.FunctionCall) goja.Value {
 func (e *Evaluator) job(text json.RawMessage) *goja.Object {
 	object := e.parsed(text).(*goja.Object)
 	id := object.Get("id").String()
-	for _, verb := range []string{"retry", "cancel", "drop"} {
+	e.changeable(object, "the job "+id, "retry", "cancel", "drop")
+	e.defineHidden(object, "why", func(goja.FunctionCall) goja.Value { return e.whyJob(id) })
+	return object
+}
+
+// changeable gives a job, or an event that waits, the methods that change it.
+func (e *Evaluator) changeable(object *goja.Object, what string, verbs ...string) {
+	id := object.Get("id").String()
+	for _, verb := range verbs {
 		e.defineHidden(object, verb, func(goja.FunctionCall) goja.Value {
-			e.outsideTransactions("a job is changed at once")
-			e.consentTo(verb + " the job " + id)
+			e.outsideTransactions(what + " is changed at once")
+			e.consentTo(verb + " " + what)
 			e.ask(wire.ControlRequest{Do: wire.DoChangeJob, Name: verb, Key: id}, nil)
 			return e.vm.ToValue(true)
 		})
 	}
-	e.defineHidden(object, "why", func(goja.FunctionCall) goja.Value { return e.whyJob(id) })
-	return object
 }
 
 // outsideTransactions throws within a transaction, a trial or a sandbox.
@@ -132,22 +165,37 @@ func (e *Evaluator) outsideTransactions(what string) {
 	}
 }
 
-// jobOf returns the id of a job: of a record of the model of jobs, or of what jobs() lists; "" for anything else.
-func (e *Evaluator) jobOf(v goja.Value) string {
+// whyWork says why a job does not run, or an event waits for its reaction, if v is one: a record of their models, or what jobs() and
+// reactions() list. It returns nil for anything else.
+func (e *Evaluator) whyWork(v goja.Value) goja.Value {
 	object, ok := v.(*goja.Object)
 	if !ok {
-		return ""
+		return nil
 	}
 	if m := e.recordModel(object); m != nil { // it has no members but its fields
-		if m.info.Name == jobsModel {
-			return m.id("why", object)
+		switch m.info.Name {
+		case jobsModel:
+			return e.whyJob(m.id("why", object))
+		case waitingModel:
+			return e.whyWaiting(m.id("why", object))
 		}
-		return ""
+		return nil
 	}
-	if object.Get("why") != nil && object.Get("retry") != nil && object.Get("id") != nil {
-		return object.Get("id").String()
+	if why, is := goja.AssertFunction(object.Get("why")); is && object.Get("retry") != nil {
+		return e.call(why, object)
 	}
-	return ""
+	return nil
+}
+
+// whyWaiting says why an event waits for its reaction.
+func (e *Evaluator) whyWaiting(id string) goja.Value {
+	var answer json.RawMessage
+	e.ask(wire.ControlRequest{Do: wire.DoWaiting, Key: id}, &answer)
+	var info wire.WaitingInfo
+	if err := json.Unmarshal(answer, &info); err != nil {
+		e.throw(err)
+	}
+	return e.withText(e.parsed(answer).(*goja.Object), fmt.Sprintf("%s of %s, %s: %s", info.Reaction, e.titled(info.Model, info.Of, info.Label), info.Event, info.Why))
 }
 
 // whyJob says why a job does not run, or how it has ended.

@@ -112,6 +112,11 @@ var topics = []topic{
 		func(x *example) []string {
 			return []string{`jobs("dead").map(j => j.error)`, "jobs().queues"}
 		}},
+	{[]string{"reactions"}, `reactions()  reactions("failed")  reactions()[0].retry()  .drop()  .why()  reactions().declared`,
+		"The events that wait for reactions, those that have failed for the last time first; with an argument those of a reaction or in a state: failed, waiting, or behind an earlier event of the record. declared has the reactions, and how many events wait for each.",
+		func(x *example) []string {
+			return []string{`reactions("failed").map(r => r.error)`, "reactions().declared"}
+		}},
 	{[]string{"print", "_"}, "print(x, …)  _", "print shows values while the code runs; _ is the last value.", func(x *example) []string {
 		return []string{x.model.name + ".count()", "print(_ * 2)"}
 	}},

@@ -16,8 +16,10 @@ import (
 // why explains test by test why a user's cursor contains a record or not: why(post,
 // "posts.published", user, {input}).
 func (e *Evaluator) why(call goja.FunctionCall, at *uint64) goja.Value {
-	if id := e.jobOf(call.Argument(0)); id != "" && len(call.Arguments) == 1 {
-		return e.whyJob(id)
+	if len(call.Arguments) == 1 {
+		if why := e.whyWork(call.Argument(0)); why != nil {
+			return why
+		}
 	}
 	record, ok := call.Argument(0).(*goja.Object)
 	var m *model

@@ -204,8 +204,10 @@ func (c *console) dispatch(ctx context.Context, req *wire.ControlRequest) (any, 
 		return nil, c.endSession(ctx, req)
 	case wire.DoCursors:
 		return ofAll(ctx, c, req, c.describeCursors(), func(info *wire.CursorInfo, node int) { info.Node = node }), nil
-	case wire.DoJobs, wire.DoJob, wire.DoChangeJob, wire.DoRunJob:
-		return c.jobs(ctx, req)
+	case wire.DoJobs:
+		return c.describeJobs(ctx, req)
+	case wire.DoJob, wire.DoWaiting, wire.DoChangeJob, wire.DoRunJob:
+		return c.job(ctx, req)
 	case wire.DoSettings:
 		return c.describeSettings(), nil
 	case wire.DoRoutes:
