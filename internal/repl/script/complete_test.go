@@ -10,6 +10,9 @@ func TestComplete(t *testing.T) {
 	s.must(seed + "\nlet post = Post.first(); let own = {alpha: 1, beta: {gamma: 2}}; let some = Post.where({}); let many = [post]")
 	for _, test := range []struct{ text, want string }{
 		{"Po", "Post"},
+		{`jobs("de`, "dead default"},
+		{`jobs("nig`, "nightly_report"},
+		{`reactions("`, "failed waiting behind ship"},
 		{"con", "connections console"},
 		{"pos", "post"},
 		{"1 + Us", "User"},
