@@ -75,8 +75,17 @@ func ship(ctx context.Context, app *tower.App, name string) error {
 	return nil
 }
 
+// note is a reaction to each order, with an effect. It may die before and after that, within the transaction.
+func note(ctx context.Context, tx *tower.Tx, order *Order) error {
+	point()
+	err := Parcels.Create(ctx, tx, &Parcel{Name: order.Name + "r"})
+	point()
+	return err
+}
+
 func config() tower.Config {
 	return tower.Config{Name: "work", Models: []tower.AnyModel{Orders, Parcels}, Jobs: []tower.Work{Ship.Do(ship)},
+		Reactions: []tower.Reaction{tower.On("note", Orders.All(), tower.Enter, note)},
 		Routes: tower.NewRouter(func(context.Context, *tower.Connection) (struct{}, error) { return struct{}{}, nil })}
 }
 
@@ -105,8 +114,8 @@ func (w *worker) start(address string, dies bool) error {
 	return w.cmd.Start()
 }
 
-// TestKilledWorkers lets three processes run jobs and die at every point of them, again and again.
-// Each job has each of its effects once, and none is lost.
+// TestKilledWorkers lets three processes run jobs and reactions and die at every point of them, again and again.
+// Each job and each reaction has each of its effects once, and none is lost.
 func TestKilledWorkers(t *testing.T) {
 	deaths := 9
 	if n, err := strconv.Atoi(os.Getenv("TOWER_TEST_KILLS")); err == nil {
@@ -194,11 +203,19 @@ func TestKilledWorkers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if left == 0 {
+		orders, err := Orders.All().Count(t.Context(), app)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parcels, err := Parcels.All().Count(t.Context(), app)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if left == 0 && parcels >= 4*orders {
 			break
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%d jobs are not done", left)
+			t.Fatalf("%d jobs are not done, and %d orders have %d effects", left, orders, parcels)
 		}
 	}
 	check(t, app, deaths)
@@ -220,7 +237,7 @@ func check(t *testing.T, app *towertest.App, deaths int) {
 			t.Fatal(err)
 		}
 		orders++
-		for _, effect := range []string{"a", "b", "c"} {
+		for _, effect := range []string{"a", "b", "c", "r"} {
 			if n := effects[order.Name+effect]; n != 1 {
 				t.Errorf("the effect %s of order %s happened %d times", effect, order.Name, n)
 			}
