@@ -86,7 +86,7 @@ func note(ctx context.Context, tx *tower.Tx, order *Order) error {
 func config() tower.Config {
 	return tower.Config{Name: "work", Models: []tower.AnyModel{Orders, Parcels}, Jobs: []tower.Work{Ship.Do(ship)},
 		Reactions: []tower.Reaction{tower.On("note", Orders.All(), tower.Enter, note)},
-		Routes: tower.NewRouter(func(context.Context, *tower.Connection) (struct{}, error) { return struct{}{}, nil })}
+		Routes:    tower.NewRouter(func(context.Context, *tower.Connection) (struct{}, error) { return struct{}{}, nil })}
 }
 
 func TestMain(m *testing.M) {
