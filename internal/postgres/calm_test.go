@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -121,4 +122,47 @@ func (p *position) appendTo(t *testing.T, turn store.Turn) {
 		t.Fatal(err)
 	}
 	p.Seq, p.Tag = all[0].Seq, all[0].Tag
+}
+
+// TestANodeEndsInATurn has a node that has the turn stand still, as under SIGSTOP, and then one
+// whose process is killed, so that the kernel closes its connection. The other one gets the turn,
+// and nothing that the first one sends then is committed.
+func TestANodeEndsInATurn(t *testing.T) {
+	address := pgtest.Shared(t).Database(t)
+	first, other := begun(t, address), begun(t, address)
+	at := &position{}
+	at.append(t, first)
+	for name, end := range map[string]func(){
+		"stands still": func() {},
+		"is killed":    func() { first.writer.conn.PgConn().Conn().Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			turn, _, err := first.Turn(t.Context(), at.Position)
+			if err != nil {
+				t.Fatal(err)
+			}
+			lost := at.next(turn)
+			end()
+			began := time.Now()
+			err = store.ErrMoved
+			for try := 0; errors.Is(err, store.ErrMoved) && try < 5; try++ {
+				var theirs store.Turn
+				if theirs, _, err = other.Turn(t.Context(), at.Position); err == nil {
+					t.Logf("the other node has the turn after %v", time.Since(began))
+					at.appendTo(t, theirs)
+				}
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := turn.Append(t.Context(), lost, nil); err == nil {
+				t.Error("it has made a commit without the turn")
+			}
+			turn, tail, err := first.Turn(t.Context(), store.Position{Seq: at.Seq - 1})
+			if err != nil || len(tail) != 1 || tail[0].Tag != at.Tag {
+				t.Fatalf("the log has %v, %v", tail, err)
+			}
+			turn.End()
+		})
+	}
 }

@@ -26,6 +26,8 @@ const (
 	noDatabase          sqlState = "3D000"
 	noRight             sqlState = "42501"
 	undefinedTable      sqlState = "42P01"
+	undefinedColumn     sqlState = "42703"
+	wrongType           sqlState = "42804"
 	tooMany             sqlState = "53300"
 	readOnly            sqlState = "25006"
 	diskFull            sqlState = "53100"
@@ -46,6 +48,11 @@ func (s sqlState) again() bool {
 		return true
 	}
 	return false
+}
+
+// misfits reports whether a table is not as it was when the node began.
+func (s sqlState) misfits() bool {
+	return s == undefinedTable || s == undefinedColumn || s == wrongType
 }
 
 // diskFails reports whether the server cannot write because its disk is full, or fails.

@@ -12,6 +12,9 @@ import (
 // silent, or a store that was stopped. It is also for other programs that lock the row.
 const stalled = 5 * time.Second
 
+// evictWait is how long it may take to end connections.
+const evictWait = 5 * time.Second
+
 const (
 	holders = `SELECT pid, usename, application_name FROM pg_stat_activity
 		WHERE pid <> pg_backend_pid() AND wait_event_type = 'Client' AND backend_xid IS NOT NULL
@@ -29,7 +32,9 @@ type holder struct {
 
 // evict ends connections that have the turn and stand still. It is called when the turn was
 // not to be had.
-func (l *Log) evict(ctx context.Context) {
+func (l *Log) evict() {
+	ctx, cancel := context.WithTimeout(l.ctx, evictWait)
+	defer cancel()
 	err := l.writer.try(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		rows, err := conn.Query(ctx, holders, stalled.Seconds())
 		if err != nil {

@@ -277,7 +277,7 @@ func TestAnotherProgramChangesATable(t *testing.T) {
 		c.exec(conn, "COMMIT")
 		c.goesOn(0, 1, 2)
 		c.exec(conn, "ALTER TABLE accounts RENAME COLUMN balance TO saldo")
-		c.fails("balance")
+		c.fails(`RENAME COLUMN "saldo" TO "balance"`)
 		c.exec(conn, "ALTER TABLE accounts RENAME COLUMN saldo TO balance")
 		c.goesOn(0, 1, 2)
 	})

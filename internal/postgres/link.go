@@ -23,6 +23,10 @@ type link struct {
 // that those are met first.
 const roundTrip = 15 * time.Second
 
+// bounded is a statement of a transaction that locks something without a turn: the server ends it
+// when its client stands still, or is not there any more.
+const bounded = "SELECT set_config('idle_in_transaction_session_timeout', '10s', true)"
+
 // open returns the connection if it has not broken and need not be made anew.
 func (k *link) open() *pgx.Conn {
 	if k.conn == nil || k.conn.IsClosed() || k.direct.Load() && !k.named {

@@ -53,6 +53,23 @@ func (l *Log) refit(ctx context.Context, conn *pgx.Conn, shape int64) error {
 	return nil
 }
 
+// misfit returns the error of a statement that does not fit the tables, as a [*MisfitError] if
+// the models do not.
+func (l *Log) misfit(ctx context.Context, err error) error {
+	conn, errConn := l.writer.get(ctx)
+	if errConn != nil {
+		return err
+	}
+	found, errFind := l.tables.Find(ctx, conn)
+	if errFind != nil {
+		return err
+	}
+	if plan := l.tables.Plan(found); !plan.Fits() {
+		return fmt.Errorf("%w\nPostgreSQL says: %w", &MisfitError{plan}, unwrapped(err))
+	}
+	return err
+}
+
 // Migrate plans what brings the tables in line with the models, and does it if run is set. say
 // is told of each statement before it is executed. It needs no Begin.
 func (l *Log) Migrate(ctx context.Context, models []*record.Model, do bool, say func(tables.Statement)) (*tables.Plan, error) {
@@ -176,6 +193,9 @@ func (e *MisfitError) Error() string {
 				b.WriteString("\n  " + s.SQL + ";")
 			}
 		}
+	}
+	for _, hint := range e.Plan.Hints {
+		b.WriteString("\n  " + hint)
 	}
 	return b.String()
 }

@@ -34,6 +34,9 @@ func (l *Log) Announce(ctx context.Context, node nodes.Node, within time.Duratio
 		return nil, err
 	}
 	err = pgx.BeginFunc(ctx, l.others, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, bounded); err != nil {
+			return err
+		}
 		if _, err := tx.Exec(ctx, forgetNodes, node.ID, 10*within.Seconds()); err != nil {
 			return err
 		}

@@ -58,6 +58,7 @@ type Log struct {
 	epoch string // of the history, once Begin has read it
 	place place  // of the last turn
 	calm  calm
+	share int // records of other programs that the next turn takes at most
 	statements
 
 	ctx   context.Context // ends with Close
@@ -88,7 +89,7 @@ func Open(ctx context.Context, address string, o Options) (*Log, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	l := &Log{options: o, node: string(record.NewID()), wake: make(chan struct{}, 1), ctx: ctx, stop: cancel}
+	l := &Log{options: o, node: string(record.NewID()), wake: make(chan struct{}, 1), share: tables.MaxForeign, ctx: ctx, stop: cancel}
 	l.writer = &link{config: config}
 	if err := l.connect(ctx, address); err != nil {
 		l.Close()

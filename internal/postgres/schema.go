@@ -97,6 +97,9 @@ func (l *Log) Begin(ctx context.Context, models []*record.Model) (epoch string, 
 }
 
 func (l *Log) begin(ctx context.Context, tx pgx.Tx) (epoch string, err error) {
+	if _, err := tx.Exec(ctx, bounded); err != nil {
+		return "", err
+	}
 	if _, err := tx.Exec(ctx, alone); err != nil {
 		return "", err
 	}

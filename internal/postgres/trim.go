@@ -44,6 +44,9 @@ func (l *Log) trim() {
 // trimOnce removes commits and calls from before a time, and returns how many.
 func (l *Log) trimOnce(ctx context.Context, before time.Time) (removed int64, err error) {
 	err = pgx.BeginFunc(ctx, l.others, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, bounded); err != nil {
+			return err
+		}
 		var alone bool
 		if err := tx.QueryRow(ctx, trimAlone).Scan(&alone); err != nil || !alone {
 			return err

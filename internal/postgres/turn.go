@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/towerkit/tower/internal/postgres/tables"
 	"github.com/towerkit/tower/internal/store"
@@ -114,7 +112,7 @@ func (l *Log) Turn(ctx context.Context, at store.Position) (_ store.Turn, tail [
 	})
 	if err != nil {
 		t.End()
-		return nil, nil, l.refused(ctx, err)
+		return nil, nil, l.refused(err)
 	}
 	l.calm.count(t.conn, len(tail) == 0 && len(t.inbox.All) == 0)
 	return t, tail, nil
@@ -170,17 +168,18 @@ func (t *turn) begin(ctx context.Context, at store.Position) (tail []store.Entry
 	return tail, err
 }
 
-// refused returns the error of a turn that was not to be had.
-func (l *Log) refused(ctx context.Context, err error) error {
-	if code(err) == lockNotAvailable {
-		l.evict(ctx)
+// refused returns the error of a turn that was not to be had. On a busy machine the time of the
+// node may be over before that of the server.
+func (l *Log) refused(err error) error {
+	if code(err) == lockNotAvailable || errors.Is(err, context.DeadlineExceeded) {
+		l.evict()
 	}
 	return moved(err)
 }
 
 // readInbox reads what other programs have written.
 func (l *Log) readInbox(ctx context.Context, conn *pgx.Conn) (*tables.Inbox, error) {
-	rows, err := conn.Query(ctx, tables.Foreign)
+	rows, err := conn.Query(ctx, tables.Foreign, l.share)
 	if err != nil {
 		return nil, err
 	}
@@ -201,130 +200,5 @@ func (t *turn) End() {
 	if !t.ended {
 		t.ended = true
 		t.log.writer.rollback()
-	}
-}
-
-const (
-	addCommits = `INSERT INTO tower.commits (seq, at, tag, data, key, call)
-		SELECT * FROM unnest($1::bigint[], $2::timestamptz[], $3::bigint[], $4::bytea[], $5::bytea[], $6::bytea[])`
-	addCalls = `INSERT INTO tower.calls (key, call, at) SELECT key, call, now() FROM unnest($1::bytea[], $2::bytea[]) AS c (key, call)
-		ON CONFLICT (key) DO UPDATE SET call = excluded.call`
-	tell = "SELECT pg_notify('tower', $1)"
-	// A COMMIT that waits for a standby succeeds without it when its time is over.
-	unbounded = "SET LOCAL statement_timeout = 0"
-)
-
-// Append sends the commits with COMMIT, in one round trip.
-func (t *turn) Append(ctx context.Context, commits []store.Appended, calls []store.Call) error {
-	if t.ended {
-		return errors.New("the turn has ended")
-	}
-	defer t.End()
-	err := t.append(ctx, commits, calls)
-	if err != nil {
-		t.log.calm = calm{}
-	}
-	return err
-}
-
-func (t *turn) append(ctx context.Context, commits []store.Appended, calls []store.Call) error {
-	b := &pgx.Batch{}
-	t.queueExpected(b)
-	begun := b.Len()
-	if err := t.queue(b, commits, calls); err != nil {
-		return err
-	}
-	bounded, cancel := context.WithTimeout(ctx, roundTrip)
-	defer cancel()
-	results := t.conn.SendBatch(bounded, b)
-	var tag pgconn.CommandTag
-	var err error
-	done := 0
-	for range b.Len() {
-		if tag, err = results.Exec(); err != nil {
-			break
-		}
-		done++
-	}
-	err = errors.Join(err, results.Close())
-	switch {
-	case err == nil && tag.String() != "COMMIT":
-		return fmt.Errorf("the server has answered %s in place of COMMIT", tag)
-	case err == nil:
-		t.ended = true
-		return nil
-	case !t.conn.IsClosed(), pgconn.SafeToRetry(err), code(err) == idleInTransaction:
-		// The server has refused a statement, or has received none: there is no commit.
-		if t.conn.IsClosed() {
-			return errors.Join(store.ErrMoved, err)
-		}
-		if done < begun {
-			t.End()
-			return t.log.refused(ctx, err)
-		}
-		if code(err) == lockNotAvailable {
-			return errors.Join(store.ErrHeld, err)
-		}
-		if code(err).diskFails() {
-			return fmt.Errorf("%w: PostgreSQL cannot write: %w", store.ErrAway, unwrapped(err))
-		}
-		return moved(err)
-	default:
-		return fmt.Errorf("%w: the connection to PostgreSQL broke: %w", store.ErrUnknown, unwrapped(err))
-	}
-}
-
-// queue adds the statements of an append.
-func (t *turn) queue(b *pgx.Batch, commits []store.Appended, calls []store.Call) error {
-	if len(commits) > 0 {
-		if err := t.log.tables.Write(b, commits); err != nil {
-			return err
-		}
-		queueCommits(b, commits)
-		t.stand.queueLineage(b, &commits[0])
-	}
-	t.inbox.Adopt(b, commits)
-	queueCalls(b, commits, calls)
-	if len(commits) > 0 {
-		b.Queue(tell, t.log.node)
-	}
-	b.Queue(unbounded)
-	b.Queue("COMMIT")
-	return nil
-}
-
-func queueCommits(b *pgx.Batch, commits []store.Appended) {
-	n := len(commits)
-	seqs, times, tags := make([]int64, n), make([]time.Time, n), make([]int64, n)
-	data, keys, calls := make([][]byte, n), make([][]byte, n), make([][]byte, n)
-	for i := range commits {
-		c := &commits[i]
-		seqs[i], times[i], tags[i] = int64(c.Seq), c.At(), int64(c.Tag)
-		data[i], keys[i], calls[i] = c.Data, c.Key, c.Call
-	}
-	b.Queue(addCommits, seqs, times, tags, data, keys, calls)
-}
-
-func queueCalls(b *pgx.Batch, commits []store.Appended, calls []store.Call) {
-	latest := map[string]int{} // of a call that takes effect and is answered in one group, the answer
-	var keys, values [][]byte
-	add := func(key string, call []byte) {
-		if at, twice := latest[key]; twice {
-			values[at] = call
-			return
-		}
-		latest[key] = len(keys)
-		keys, values = append(keys, []byte(key)), append(values, call)
-	}
-	for i := range commits {
-		if c := &commits[i]; len(c.Key) > 0 {
-			add(string(c.Key), c.Call)
-		}
-	}
-	for _, c := range calls {
-		add(c.Key, c.Call)
-	}
-	if len(keys) > 0 {
-		b.Queue(addCalls, keys, values)
 	}
 }

@@ -95,7 +95,8 @@ func (s *Store) emptyReplica(btx *bolt.Tx) error {
 	return btx.Bucket(metaBucket).Put(replicaKey, []byte(building))
 }
 
-// join makes the file as the shared log is now.
+// join makes the file as the shared log is now. It takes no turn, which others may have for long:
+// what other programs have written is adopted later.
 func (s *Store) join() error {
 	ctx := context.Background()
 	if s.isBuilding() {
@@ -103,15 +104,16 @@ func (s *Store) join() error {
 			return fmt.Errorf("build the replica: %w", err)
 		}
 	}
-	err := s.follow()
+	err := s.guarded(s.takeTail)
 	if errors.Is(err, ErrExpired) { // the file was away for longer than the log reaches back
 		if err = s.update(s.emptyReplica); err == nil {
 			err = s.build(ctx)
 		}
 		if err == nil {
-			err = s.follow()
+			err = s.guarded(s.takeTail)
 		}
 	}
+	s.following.look(err)
 	if err != nil {
 		return fmt.Errorf("follow the log: %w", err)
 	}

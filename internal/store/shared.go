@@ -178,6 +178,7 @@ func (s *Store) writeShared(g *group) error {
 			return err
 		default:
 			turns++
+			_ = s.guarded(s.takeTail) // now, so that the next turn is short; it meets the error
 			// What other programs have written goes first: it may hold up the group.
 			_ = s.guarded(func() error { return s.takeTurn(&group{apart: true}) }) // the next turn meets its error
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/towerkit/tower"
+	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/systemtest/pgtest"
 	"github.com/towerkit/tower/towertest"
 )
@@ -60,14 +61,80 @@ func BenchmarkNodeWritesAlone(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
+// BenchmarkForeignWrites is 64 other programs that insert into the table of the notes, each row in
+// a transaction of its own, until a node has made commits of all, beside as many that insert into
+// a table without what captures that.
+func BenchmarkForeignWrites(b *testing.B) {
+	const programs = 64
+	step := number(b, "TOWER_BENCH_CREATES", 4000, programs)
+	node, floor := openBare(b)
+	captured, bare := bareTable{floor.address, "public.notes"}.single(b, programs), floor.single(b, programs)
+	var ours, theirs []time.Duration
+	for b.Loop() {
+		feed := server.AppOf(node.App).Store().Feed(node.Seq())
+		start := time.Now()
+		atOnce(programs, step, captured)
+		for range step {
+			if _, err := feed.Next(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+		}
+		ours = append(ours, time.Since(start))
+		theirs = append(theirs, atOnce(programs, step, bare))
+	}
+	b.ReportMetric(float64(step)/median(ours).Seconds(), "inserts/s")
+	b.ReportMetric(float64(step)/median(theirs).Seconds(), "bare/s")
+	b.ReportMetric(median(theirs).Seconds()/median(ours).Seconds(), "ofbare")
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkForeignSeen is a row that another program inserts until a client has it, of a node that
+// did not adopt it perhaps: when nobody else writes, and beside 64 other programs.
+func BenchmarkForeignSeen(b *testing.B) {
+	rows := number(b, "TOWER_BENCH_CREATES", 20, 2)
+	here, floor := openBare(b)
+	clients := follow(b, here, 1, "notes.on", "all")
+	openReplica(b, floor.address)
+	notes := bareTable{floor.address, "public.notes"}
+	insert, others := notes.topic(b, 1, "all"), notes.single(b, 64)
+	seen := func() (all []time.Duration) {
+		for range rows {
+			received := clients.expect(1)
+			start := time.Now()
+			insert(0)
+			all = append(all, received().Sub(start))
+		}
+		return all
+	}
+	var alone, beside []time.Duration
+	for b.Loop() {
+		alone = append(alone, seen()...)
+		var programs sync.WaitGroup
+		var ended atomic.Bool
+		for i := range 64 {
+			programs.Go(func() {
+				for !ended.Load() {
+					others(i)
+				}
+			})
+		}
+		beside = append(beside, seen()...)
+		ended.Store(true)
+		programs.Wait()
+	}
+	b.ReportMetric(ms(median(alone)), "ms/alone")
+	b.ReportMetric(ms(median(beside)), "ms/beside-64")
+	b.ReportMetric(0, "ns/op")
+}
+
 // A bareTable is a table like that of the notes.
-type bareTable struct{ address string }
+type bareTable struct{ address, name string }
 
 func openBare(b *testing.B) (*towertest.App, bareTable) {
 	b.Helper()
 	address := pgtest.Start(b).Database(b)
 	node := openReplica(b, address)
-	t := bareTable{address}
+	t := bareTable{address, "bare"}
 	if _, err := t.connect(b).Exec(b.Context(), "CREATE TABLE bare (LIKE public.notes INCLUDING ALL)"); err != nil {
 		b.Fatal(err)
 	}
@@ -98,13 +165,17 @@ func (t bareTable) insert(b *testing.B, conn *pgx.Conn, rows int) {
 
 // single returns what inserts a row over the connection of a writer.
 func (t bareTable) single(b *testing.B, writers int) (insert func(writer int)) {
+	return t.topic(b, writers, "written")
+}
+
+func (t bareTable) topic(b *testing.B, writers int, topic string) (insert func(writer int)) {
 	var all []*pgx.Conn
 	for range writers {
 		all = append(all, t.connect(b))
 	}
 	return func(writer int) {
-		if _, err := all[writer].Exec(context.Background(), "INSERT INTO bare (id, created_at, updated_at, topic, text) VALUES ($1, $2, $2, $3, $4)",
-			string(tower.NewID()), time.Now(), "written", noteText); err != nil {
+		if _, err := all[writer].Exec(context.Background(), "INSERT INTO "+t.name+" (id, created_at, updated_at, topic, text) VALUES ($1, $2, $2, $3, $4)",
+			string(tower.NewID()), time.Now(), topic, noteText); err != nil {
 			b.Error(err)
 		}
 	}

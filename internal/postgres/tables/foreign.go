@@ -25,19 +25,20 @@ const (
 // entry of an index: of a table that has just been emptied, much else is there still.
 const Waiting = "(SELECT n FROM tower.inbox ORDER BY n LIMIT 1) IS NOT NULL"
 
-// maxForeign is how many records of other programs one turn takes at most.
-const maxForeign = 5000
+// MaxForeign is how many records of other programs one turn takes at most.
+const MaxForeign = 5000
 
-// Foreign reads the oldest of what other programs have written. Rows conflict under locks that
-// are held until the end of a transaction, so the writes of each record are in their order, and
-// the last write of a transaction says which one comes first. A transaction of which more
-// follows waits for that, unless there is nothing else to take: then a part of it is taken.
-var Foreign = fmt.Sprintf(`WITH ahead AS MATERIALIZED (SELECT n, xid FROM tower.inbox ORDER BY n LIMIT %d),
-	head AS MATERIALIZED (SELECT n, xid, model, id, fresh FROM tower.inbox ORDER BY n LIMIT %d),
+// Foreign reads the oldest of what other programs have written: $1 records at most. Rows conflict
+// under locks that are held until the end of a transaction, so the writes of each record are in
+// their order, and the last write of a transaction says which one comes first. A transaction of
+// which more follows waits for that, unless there is nothing else to take: then a part of it is
+// taken.
+const Foreign = `WITH ahead AS MATERIALIZED (SELECT n, xid FROM tower.inbox ORDER BY n LIMIT 2 * $1::bigint),
+	head AS MATERIALIZED (SELECT n, xid, model, id, fresh FROM tower.inbox ORDER BY n LIMIT $1),
 	span AS (SELECT xid, max(n) AS last FROM ahead GROUP BY xid),
 	whole AS (SELECT xid FROM span WHERE last <= (SELECT max(n) FROM head))
 	SELECT h.n, h.xid::text, h.model, h.id, h.fresh::text FROM head h JOIN span s USING (xid)
-	WHERE xid IN (SELECT xid FROM whole) OR NOT EXISTS (SELECT FROM whole) ORDER BY s.last, h.n`, 2*maxForeign, maxForeign)
+	WHERE xid IN (SELECT xid FROM whole) OR NOT EXISTS (SELECT FROM whole) ORDER BY s.last, h.n`
 
 // An Inbox is what other programs have written, as a turn found it.
 type Inbox struct {

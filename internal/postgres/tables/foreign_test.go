@@ -20,7 +20,7 @@ import (
 // inbox reads what programs have written.
 func (b *bench) inbox() *Inbox {
 	b.Helper()
-	rows, err := b.conn.Query(context.Background(), Foreign)
+	rows, err := b.conn.Query(context.Background(), Foreign, MaxForeign)
 	if err != nil {
 		b.Fatal(err)
 	}

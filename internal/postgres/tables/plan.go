@@ -19,6 +19,7 @@ type Statement struct {
 type Plan struct {
 	Statements []Statement
 	Problems   []string // what somebody must settle first
+	Hints      []string // what may have happened instead, so that other statements are the right ones
 }
 
 // Fits reports whether nodes with these models can use the tables as they are.
@@ -139,6 +140,7 @@ func (x *Index) create(t *Table, concurrently bool) string {
 // change plans what a table that is there lacks.
 func (t *Table) change(p *Plan, in *FoundTable) {
 	known := map[string]bool{seqColumn: true}
+	t.findRenamed(p, in)
 	if in.Columns[seqColumn] == nil {
 		p.add(true, fmt.Sprintf("ALTER TABLE %s ADD COLUMN %s bigint NOT NULL DEFAULT 0", t.sql(), seqColumn), "adds the column of commits")
 	}
@@ -155,6 +157,22 @@ func (t *Table) change(p *Plan, in *FoundTable) {
 	t.changeIndexes(p, in)
 	t.changeChecks(p, in)
 	t.addTriggers(p, in.Triggers)
+}
+
+// findRenamed looks for columns that may have been renamed by hand: one is missing, and there is
+// one of its type that no field has.
+func (t *Table) findRenamed(p *Plan, in *FoundTable) {
+	for _, c := range t.Columns {
+		if in.Columns[c.Name] != nil {
+			continue
+		}
+		for _, name := range sorted(in.Columns) {
+			if t.column(name) == nil && name != seqColumn && in.Columns[name].Type == c.Type {
+				p.Hints = append(p.Hints, fmt.Sprintf("if the column %s of the table %s was renamed to %s, do not add it: ALTER TABLE %s RENAME COLUMN %s TO %s; or give the field %s the tag tower:\"column=%s\"",
+					c.Name, t.Name, name, t.sql(), quote(name), quote(c.Name), c.Field.GoName, name))
+			}
+		}
+	}
 }
 
 func (t *Table) changeColumn(p *Plan, c *Column, in *FoundTable) {

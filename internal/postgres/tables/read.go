@@ -36,13 +36,15 @@ func (s *Set) Read(ctx context.Context, q Querier, fn func(model string, rows []
 	return nil
 }
 
-// selectSQL reads the columns of all rows.
+// selectSQL reads the columns of all rows, in the order of their ids, and the commit of each: that
+// of a row which another program has written is beside it.
 func (t *Table) selectSQL() string {
 	var names []string
 	for _, c := range t.Columns {
 		names = append(names, c.codec.read(quote(c.Name)))
 	}
-	return fmt.Sprintf("SELECT %s, %s FROM %s", strings.Join(names, ", "), seqColumn, t.sql())
+	return fmt.Sprintf("SELECT %s, greatest(%s, adopted_at) FROM %s LEFT JOIN (SELECT id AS adopted_id, seq AS adopted_at FROM tower.adopted WHERE model = $1) AS a ON adopted_id = id ORDER BY id",
+		strings.Join(names, ", "), seqColumn, t.sql())
 }
 
 // Read calls fn with the records of one table, as [Set.Read] does.
@@ -54,11 +56,11 @@ func (t *Table) Read(ctx context.Context, q Querier, fn func([]store.Row) error)
 }
 
 func (t *Table) read(ctx context.Context, q Querier, fn func([]store.Row) error) error {
-	beside, adopted, err := t.beside(ctx, q)
+	beside, err := t.exact(ctx, q)
 	if err != nil {
 		return err
 	}
-	beside, waiting, err := t.undo(ctx, q, beside, adopted)
+	beside, waiting, err := t.undo(ctx, q, beside)
 	if err != nil {
 		return err
 	}
@@ -74,7 +76,7 @@ func (t *Table) read(ctx context.Context, q Querier, fn func([]store.Row) error)
 		part, size = nil, 0
 		return err
 	}
-	rows, err := q.Query(ctx, t.selectSQL()+" ORDER BY id")
+	rows, err := q.Query(ctx, t.selectSQL(), t.Name)
 	if err != nil {
 		return err
 	}
@@ -94,8 +96,6 @@ func (t *Table) read(ctx context.Context, q Querier, fn func([]store.Row) error)
 			row, beside = beside[0], beside[1:]
 		} else if waiting[row.ID] {
 			continue // another program has made it
-		} else {
-			row.Version = max(row.Version, adopted[row.ID])
 		}
 		if err := hand(row); err != nil {
 			return err
@@ -115,36 +115,26 @@ func (t *Table) read(ctx context.Context, q Querier, fn func([]store.Row) error)
 	return fn(part)
 }
 
-// beside reads what tower keeps of the table's records in tables of its own.
-func (t *Table) beside(ctx context.Context, q Querier) (exact []store.Row, adopted map[record.ID]uint64, err error) {
+// exact reads the table's records that columns cannot hold to the byte, which are few.
+func (t *Table) exact(ctx context.Context, q Querier) (exact []store.Row, err error) {
 	rows, err := q.Query(ctx, "SELECT id, seq, public, private FROM tower.exact WHERE model = $1 ORDER BY id", t.Name)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	var row store.Row
-	if _, err := pgx.ForEachRow(rows, []any{(*string)(&row.ID), &row.Version, &row.Public, &row.Private}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{(*string)(&row.ID), &row.Version, &row.Public, &row.Private}, func() error {
 		exact = append(exact, row)
 		row = store.Row{}
 		return nil
-	}); err != nil {
-		return nil, nil, err
-	}
-	adopted = map[record.ID]uint64{}
-	rows, err = q.Query(ctx, "SELECT id, seq FROM tower.adopted WHERE model = $1", t.Name)
-	if err != nil {
-		return nil, nil, err
-	}
-	_, err = pgx.ForEachRow(rows, []any{(*string)(&row.ID), &row.Version}, func() error {
-		adopted[row.ID] = row.Version
-		return nil
 	})
-	return exact, adopted, err
+	return exact, err
 }
 
 // undo returns the ids of the records that other programs have written and no commit has, and
 // adds to rows, in the order of their ids, those that a record had before.
-func (t *Table) undo(ctx context.Context, q Querier, rows []store.Row, adopted map[record.ID]uint64) ([]store.Row, map[record.ID]bool, error) {
-	inbox, err := q.Query(ctx, "SELECT DISTINCT ON (id) id, gone::text FROM tower.inbox WHERE model = $1 ORDER BY id, n", t.Name)
+func (t *Table) undo(ctx context.Context, q Querier, rows []store.Row) ([]store.Row, map[record.ID]bool, error) {
+	inbox, err := q.Query(ctx, `SELECT DISTINCT ON (i.id) i.id, i.gone::text, coalesce(a.seq, 0)
+		FROM tower.inbox AS i LEFT JOIN tower.adopted AS a ON a.model = i.model AND a.id = i.id WHERE i.model = $1 ORDER BY i.id, i.n`, t.Name)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -152,14 +142,15 @@ func (t *Table) undo(ctx context.Context, q Querier, rows []store.Row, adopted m
 	exact := len(rows)
 	var id record.ID
 	var gone *string
-	if _, err := pgx.ForEachRow(inbox, []any{(*string)(&id), &gone}, func() error {
+	var adopted uint64
+	if _, err := pgx.ForEachRow(inbox, []any{(*string)(&id), &gone, &adopted}, func() error {
 		waiting[id] = true
 		_, has := slices.BinarySearchFunc(rows[:exact], id, func(r store.Row, id record.ID) int { return cmp.Compare(r.ID, id) })
 		if has || gone == nil {
 			return nil
 		}
 		row, err := t.former(id, []byte(*gone))
-		row.Version = max(row.Version, adopted[id])
+		row.Version = max(row.Version, adopted)
 		rows = append(rows, row)
 		return err
 	}); err != nil {
