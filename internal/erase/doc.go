@@ -6,6 +6,9 @@
 // that refer to it, delete=clear empties the fields, and delete=refuse prevents it. References
 // without delete= are emptied as well, or they would keep the id.
 //
+// The content of the files that only those records had is removed, and that of uploads that the user
+// has not used, from the archive too.
+//
 // Then the log is forgotten, whose commits have the records as they were. What others have done
 // before cannot be undone after that, and the archive begins again with one backup: no state
 // before it can be restored. Clients that are connected have received the deletion; one that

@@ -22,6 +22,22 @@ type Archive interface {
 	Search(ctx context.Context, fn func(name string, content io.Reader) error) error
 }
 
+// Uploads are the files of an application.
+type Uploads interface {
+	// UploadedBy returns the files that a user has uploaded and that no record has.
+	UploadedBy(ctx context.Context, user record.ID) ([]record.ID, error)
+	// DropUnused removes those of the files that no record has, from the archive too.
+	DropUnused(ctx context.Context, ids []record.ID) error
+}
+
+// uploads returns the files that a user has uploaded and that no record has.
+func (o *Options) uploads(ctx context.Context, k record.Key) ([]record.ID, error) {
+	if o.Uploads == nil {
+		return nil, nil
+	}
+	return o.Uploads.UploadedBy(ctx, k.ID)
+}
+
 // mostAtOnce is how many records one commit deletes or changes.
 const mostAtOnce = 5000
 
@@ -43,6 +59,7 @@ func Run(ctx context.Context, s *store.Store, k record.Key, o Options) (_ *Proof
 		do   func(context.Context) error
 	}{
 		{"deleting records", e.deleteAll},
+		{"removing their files", e.dropContent},
 		{"forgetting the log", e.forget},
 		{"compacting the file", e.compact},
 		{"removing files", e.removeFiles},
@@ -97,6 +114,21 @@ func (e *erasure) deleteAll(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// dropContent removes the content of the files that only the deleted records had, and of the user's uploads.
+func (e *erasure) dropContent(ctx context.Context) error {
+	if e.Options.Uploads == nil {
+		return nil
+	}
+	ids, err := e.uploads(ctx, e.root)
+	if err != nil {
+		return err
+	}
+	for _, id := range e.journal.Files {
+		ids = append(ids, record.ID(id))
+	}
+	return e.Options.Uploads.DropUnused(ctx, ids)
 }
 
 // firstOf returns as much of b as one commit takes: of the records the last ones.

@@ -28,7 +28,8 @@ type note struct {
 	Root  string   `json:"root"` // what is erased: "users/01J…"
 	IDs   []string `json:"ids"`
 	Texts []string `json:"texts"`
-	Short int      `json:"short"` // texts that are too short to be searched for
+	Files []string `json:"files,omitempty"` // whose content is removed
+	Short int      `json:"short"`           // texts that are too short to be searched for
 }
 
 func journalPath(data string) string { return data + ".erase" }
@@ -90,6 +91,11 @@ func (j *journal) take(one note) note {
 		return true
 	}
 	fresh := note{Root: one.Root, Short: one.Short}
+	for _, id := range one.Files {
+		if unknown(id) {
+			fresh.Files = append(fresh.Files, id)
+		}
+	}
 	for _, id := range one.IDs {
 		if unknown(id) {
 			fresh.IDs = append(fresh.IDs, id)
@@ -100,6 +106,7 @@ func (j *journal) take(one note) note {
 			fresh.Texts = append(fresh.Texts, text)
 		}
 	}
+	j.Files = append(j.Files, fresh.Files...)
 	j.Root, j.IDs, j.Texts, j.Short = one.Root, append(j.IDs, fresh.IDs...), append(j.Texts, fresh.Texts...), j.Short+one.Short
 	return fresh
 }
@@ -108,6 +115,7 @@ func (j *journal) take(one note) note {
 func (j *journal) add(images []*record.Image) error {
 	one := note{Root: j.Root}
 	for _, image := range images {
+		one.Files = append(one.Files, filesOf(image)...)
 		texts, short := textsOf(image)
 		one.IDs = append(one.IDs, string(image.ID))
 		one.Texts = append(one.Texts, texts...)
@@ -119,6 +127,16 @@ func (j *journal) add(images []*record.Image) error {
 	}
 	_, err = j.file.Write(slices.Concat([]byte("\n"), line, []byte("\n")))
 	return errors.Join(err, j.file.Sync())
+}
+
+// filesOf returns the files that a record has.
+func filesOf(image *record.Image) (ids []string) {
+	for _, f := range image.Model.FileFields() {
+		if file := image.File(f); file.ID != "" {
+			ids = append(ids, string(file.ID))
+		}
+	}
+	return ids
 }
 
 // close closes the journal, and removes it if the erasure is complete.

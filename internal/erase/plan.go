@@ -21,6 +21,7 @@ type Options struct {
 	Data   string // the file of the store
 
 	Archive Archive // nil: there is none
+	Uploads Uploads // nil: no record has files
 
 	// Delivered waits until clients have received a commit.
 	Delivered func(ctx context.Context, seq uint64) error
@@ -33,6 +34,7 @@ type Plan struct {
 	Root    string         // "users/01J…"
 	Deleted map[string]int // records by model
 	Cleared map[string]int // references by field: "posts.editorId"
+	Content int            // files of the records, and uploads, whose content is removed
 	Files   []string       // that are removed: backups in the application's folder, and older stores
 	Archive string         // whose content one new backup replaces; "" if there is none
 	Begun   bool           // an erasure of it was not completed
@@ -77,18 +79,27 @@ func NewPlan(ctx context.Context, s *store.Store, k record.Key, o Options) (*Pla
 	if err != nil {
 		return nil, err
 	}
+	uploads, err := o.uploads(ctx, k)
+	if err != nil {
+		return nil, err
+	}
+	p.Content = len(uploads)
 	for _, k := range b.Deleted {
 		p.Deleted[k.Model.Name]++
+		if image, err := tx.Get(k.Model, k.ID); err == nil { // else another has deleted it meanwhile
+			p.Content += len(filesOf(image))
+		}
 	}
 	for _, r := range b.Cleared {
 		p.Cleared[r.Model.Name+"."+r.Field.Name]++
 	}
-	return p, blocked(ctx, s, b)
+	return p, blocked(ctx, s, b, uploads)
 }
 
 // blocked returns a [*BlockedError] if a reference refuses the deletion or cannot be emptied, or if
-// a remaining record holds the id of a deleted one in a field that is no reference.
-func blocked(ctx context.Context, s *store.Store, b store.Belongings) error {
+// a remaining record holds the id of a deleted one in a field that is no reference. The records of uploads go
+// with them.
+func blocked(ctx context.Context, s *store.Store, b store.Belongings, uploads []record.ID) error {
 	e := &BlockedError{}
 	add := func(format string, args ...any) {
 		if len(e.Reasons) < mostReasons {
@@ -96,6 +107,9 @@ func blocked(ctx context.Context, s *store.Store, b store.Belongings) error {
 		}
 	}
 	gone, said := map[string]bool{}, map[string]bool{}
+	for _, id := range uploads {
+		gone["tower_files/"+string(id)] = true
+	}
 	for _, r := range b.Refused {
 		said[r.By.Model.Name+"/"+string(r.By.ID)+"."+r.Field.Name] = true
 		add("%s of %s/%s refers to %s/%s with delete=refuse; delete or change it first", r.Field.Name, r.By.Model.Name, r.By.ID, r.Model.Name, r.ID)

@@ -73,8 +73,12 @@ func (f *Files) copyAll(ctx context.Context) error {
 
 // copyOne copies the chunks of a complete file that the archive does not have.
 func (f *Files) copyOne(ctx context.Context, image *record.Image, have map[string]bool) error {
-	e, err := f.table.Of(image)
-	if err != nil || e.State != Stored {
+	defer f.lock(image.ID)()
+	e, err := f.Entry(ctx, image.ID) // as it is now: what is removed must not be copied any more
+	if errors.Is(err, ErrGone) || err == nil && e.State != Stored {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	for n, name := range e.chunks() {

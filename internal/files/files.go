@@ -31,7 +31,7 @@ type Files struct {
 	enqueue func(*store.Tx, Scaling) error
 
 	mu   sync.Mutex
-	busy map[record.ID]chan struct{} // files that receive a chunk
+	busy map[record.ID]chan struct{} // files that are received, copied or removed
 }
 
 // Config says where files are kept.
@@ -54,7 +54,7 @@ func New(config Config, log *slog.Logger) *Files {
 // Use sets the store, before anything else is called but Attach.
 func (f *Files) Use(s *store.Store) { f.store = s }
 
-// lock waits until no other chunk of a file is received by this process.
+// lock waits until this process neither receives, copies nor removes a file.
 func (f *Files) lock(id record.ID) (unlock func()) {
 	for {
 		f.mu.Lock()
@@ -137,8 +137,37 @@ func (f *Files) Drop(ctx context.Context, id record.ID) error {
 	return nil
 }
 
+// DropUnused removes those of the files at once that no record has, though a commit in the log may.
+func (f *Files) DropUnused(ctx context.Context, ids []record.ID) error {
+	used, err := f.inRecords(ctx)
+	if err != nil {
+		return fmt.Errorf("remove files: %w", err)
+	}
+	for _, id := range ids {
+		if !used[id] {
+			if err := f.Drop(ctx, id); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// UploadedBy returns the files that a client has uploaded and that no record has.
+func (f *Files) UploadedBy(ctx context.Context, party string) (ids []record.ID, err error) {
+	at := &store.Bound{Value: record.StringValue(party)}
+	err = f.store.View(ctx, func(snap *store.Snapshot) error {
+		return snap.Scan(f.table.Model, store.Range{Index: f.table.Model.Field("party"), Min: at, Max: at}, func(image *record.Image) bool {
+			ids = append(ids, image.ID)
+			return true
+		})
+	})
+	return ids, err
+}
+
 // remove removes the content of a file that is gone, its variants, and then its record.
 func (f *Files) remove(ctx context.Context, e *Entry) error {
+	defer f.lock(e.ID)()
 	for _, id := range e.Variants {
 		if id != "" {
 			if err := f.Drop(ctx, id); err != nil {

@@ -53,14 +53,8 @@ func (f *Files) Begin(ctx context.Context, name string, size int64, party string
 
 // mayBegin returns an error if a client has too many files that are in no record.
 func (f *Files) mayBegin(ctx context.Context, party string) error {
-	at, count := &store.Bound{Value: record.StringValue(party)}, 0
-	err := f.store.View(ctx, func(snap *store.Snapshot) error {
-		return snap.Scan(f.table.Model, store.Range{Index: f.table.Model.Field("party"), Min: at, Max: at}, func(*record.Image) bool {
-			count++
-			return count < maxUnused
-		})
-	})
-	if err == nil && party != "" && count >= maxUnused {
+	uploaded, err := f.UploadedBy(ctx, party)
+	if err == nil && party != "" && len(uploaded) >= maxUnused {
 		err = &TooManyError{maxUnused}
 	}
 	return err

@@ -179,28 +179,42 @@ func (f *Files) each(ctx context.Context, m *record.Model, fn func(*record.Image
 	}
 }
 
-// referred returns the files to which a record or a commit in the log refers.
-func (f *Files) referred(ctx context.Context) (map[record.ID]bool, error) {
-	used := map[record.ID]bool{}
-	note := func(m *record.Model, image *record.Image) {
-		for _, field := range m.FileFields() {
-			if file := image.File(field); file.ID != "" {
-				used[file.ID] = true
-			}
+// A usage is which files something refers to.
+type usage map[record.ID]bool
+
+// note adds the files of a record.
+func (u usage) note(m *record.Model, image *record.Image) {
+	for _, field := range m.FileFields() {
+		if file := image.File(field); file.ID != "" {
+			u[file.ID] = true
 		}
 	}
-	newest := f.store.Seq()
+}
+
+// inRecords returns the files to which a record refers.
+func (f *Files) inRecords(ctx context.Context) (usage, error) {
+	used := usage{}
 	for _, m := range f.store.Models() {
 		if len(m.FileFields()) == 0 {
 			continue
 		}
 		err := f.each(ctx, m, func(image *record.Image) error {
-			note(m, image)
+			used.note(m, image)
 			return nil
 		})
 		if err != nil {
 			return nil, err
 		}
+	}
+	return used, nil
+}
+
+// referred returns the files to which a record or a commit in the log refers.
+func (f *Files) referred(ctx context.Context) (usage, error) {
+	newest := f.store.Seq()
+	used, err := f.inRecords(ctx)
+	if err != nil {
+		return nil, err
 	}
 	for seq, feed := f.store.LogStart(), f.store.Feed(f.store.LogStart()-1); seq <= newest; {
 		commit, err := feed.Next(ctx)
@@ -213,8 +227,8 @@ func (f *Files) referred(ctx context.Context) (map[record.ID]bool, error) {
 			return nil, err
 		}
 		for i := range commit.Changes {
-			note(commit.Changes[i].Model, commit.Changes[i].Before)
-			note(commit.Changes[i].Model, commit.Changes[i].After)
+			used.note(commit.Changes[i].Model, commit.Changes[i].Before)
+			used.note(commit.Changes[i].Model, commit.Changes[i].After)
 		}
 		seq = commit.Seq + 1
 	}

@@ -161,6 +161,11 @@ func (a *App) party(r *http.Request) string {
 	return limit.PartyOf(string(a.sessions.Of(r, a.secure(r)).User), a.facts(r).Remote).Key()
 }
 
+// UploadedBy returns the files that a user has uploaded and that no record has.
+func (a *App) UploadedBy(ctx context.Context, user record.ID) ([]record.ID, error) {
+	return a.files.UploadedBy(ctx, limit.PartyOf(string(user), "").Key())
+}
+
 // serveFile serves the file in a field of a record to those whom the record's rule shows it.
 func (a *App) serveFile(w http.ResponseWriter, r *http.Request) {
 	if x := chain.From(r.Context()); x != nil {

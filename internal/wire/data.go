@@ -46,6 +46,7 @@ type Erasure struct {
 	Key     string         `json:"key"`     // "users/01J…"
 	Deleted map[string]int `json:"deleted"` // records by model
 	Cleared map[string]int `json:"cleared"` // references by field: "posts.editorId"
+	Content int            `json:"content"` // files of the records, and uploads, that are removed
 	Files   []string       `json:"files"`   // with older states, that are removed
 	Archive string         `json:"archive"` // whose content a new backup replaces; "" if there is none
 	Begun   bool           `json:"begun"`   // an earlier erasure of it was not completed

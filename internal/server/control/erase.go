@@ -7,7 +7,9 @@ import (
 	"strings"
 
 	"github.com/towerkit/tower/internal/erase"
+	"github.com/towerkit/tower/internal/files"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
@@ -26,6 +28,9 @@ func (c *console) erase(ctx context.Context, req *wire.ControlRequest) (*wire.Er
 	if a := c.app.Archive(); a != nil {
 		o.Archive = a
 	}
+	if files := c.app.Files(); files != nil {
+		o.Uploads = uploads{files, c.app}
+	}
 	key, err := c.erasedKey(ctx, in.Key, o)
 	if err != nil {
 		return nil, err
@@ -34,7 +39,7 @@ func (c *console) erase(ctx context.Context, req *wire.ControlRequest) (*wire.Er
 	if err != nil {
 		return nil, eraseFault(err)
 	}
-	out := &wire.Erasure{Key: plan.Root, Deleted: plan.Deleted, Cleared: plan.Cleared, Files: plan.Files, Archive: plan.Archive, Begun: plan.Begun}
+	out := &wire.Erasure{Key: plan.Root, Deleted: plan.Deleted, Cleared: plan.Cleared, Content: plan.Content, Files: plan.Files, Archive: plan.Archive, Begun: plan.Begun}
 	if !in.Run {
 		return out, nil
 	}
@@ -45,6 +50,16 @@ func (c *console) erase(ctx context.Context, req *wire.ControlRequest) (*wire.Er
 	out.Proof = &wire.ErasureProof{IDs: proof.IDs, Texts: proof.Texts, Short: proof.Short, Shared: proof.Shared,
 		Files: proof.Files, Bytes: proof.Bytes, Removed: proof.Removed, Replaced: proof.Replaced}
 	return out, nil
+}
+
+// uploads are the files of the application, as an erasure sees them.
+type uploads struct {
+	*files.Files
+	app *server.App
+}
+
+func (u uploads) UploadedBy(ctx context.Context, user record.ID) ([]record.ID, error) {
+	return u.app.UploadedBy(ctx, user)
 }
 
 // erasedKey returns the record that a text names: "users/01J…", or an id that only one model

@@ -26,7 +26,7 @@ type User struct {
 
 type Photo struct {
 	tower.Record
-	Owner tower.ID   `json:"owner" tower:"ref=users"`
+	Owner tower.ID   `json:"owner" tower:"ref=users,delete=cascade"`
 	Open  bool       `json:"open"`
 	Image tower.File `json:"image" tower:"max=1MB,accept=image/png image/jpeg,variants=thumb:60x60 square:50x50:fill wide:2000x2000"`
 	Any   tower.File `json:"any" tower:"max=20MB"`

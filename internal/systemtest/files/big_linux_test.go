@@ -321,6 +321,7 @@ func TestKilledUploads(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 1))
 	data := filepath.Join(t.TempDir(), "test.db")
 	kept := map[tower.ID]string{}
+	checks := 0
 	for round := range kills {
 		c := start(t, data)
 		source := &long{seed: uint64(round), size: 5<<20 + random.Int64N(6<<20)}
@@ -359,13 +360,15 @@ func TestKilledUploads(t *testing.T) {
 		kept[p.ID] = source.sum()
 		again.kill()
 		if round%40 == 39 || round == kills-1 { // a client may have a hundred files that are in no record
-			checkKept(t, data, kept)
+			checks++
+			checkKept(t, data, kept, time.Duration(checks)*(files.Grace+time.Hour))
 		}
 	}
 }
 
-// checkKept opens the application two days later, sweeps, checks what is left, and deletes its records.
-func checkKept(t *testing.T, data string, kept map[tower.ID]string) {
+// checkKept opens the application some days later, when the log has forgotten what was before, sweeps, checks what is
+// left, and deletes its records.
+func checkKept(t *testing.T, data string, kept map[tower.ID]string, later time.Duration) {
 	c := config(page(""))
 	c.Env, c.Data, c.Quiet, c.Log = "test", data, true, slog.New(slog.DiscardHandler)
 	app, err := tower.New(c)
@@ -373,7 +376,7 @@ func checkKept(t *testing.T, data string, kept map[tower.ID]string) {
 		t.Fatal(err)
 	}
 	inner := server.AppOf(app)
-	server.SetPace(inner, server.Pace{Now: func() time.Time { return time.Now().Add(files.Grace + time.Hour) }})
+	server.SetPace(inner, server.Pace{Now: func() time.Time { return time.Now().Add(later) }})
 	if err := app.Open(); err != nil {
 		t.Fatal(err)
 	}
