@@ -45,3 +45,15 @@ func Matches(hash, plain string) bool {
 	}
 	return right
 }
+
+// Outdated reports whether a hash was made with other parameters than [Hash] uses now, so that
+// it should be made anew when its password is known, at the next sign-in. A text that is no
+// hash is not outdated.
+func Outdated(hash string) bool {
+	used, salt, key, err := argon2id.DecodeHash(hash)
+	if err != nil {
+		return false
+	}
+	used.SaltLength, used.KeyLength = uint32(len(salt)), uint32(len(key))
+	return *used != *params
+}

@@ -62,3 +62,30 @@ func TestManyAtOnce(t *testing.T) {
 		t.Errorf("%d are still running", len(running))
 	}
 }
+
+// A hash of other parameters is made anew at the next sign-in, and no other.
+func TestOutdated(t *testing.T) {
+	hash, err := Hash("correct horse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	older, err := argon2id.CreateHash("correct horse", &argon2id.Params{Memory: 1024, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if Outdated(hash) || !Outdated(older) || Outdated("") || Outdated("correct horse") {
+		t.Errorf("outdated: new %v, older %v, none %v", Outdated(hash), Outdated(older), Outdated(""))
+	}
+}
+
+func TestWeakness(t *testing.T) {
+	for plain, weak := range map[string]bool{
+		"": true, "short": true, "ninechars": true, "1234567890": true, "QwertyUiop": true, "qwertyuiop12": true, "aaaaaaaaaaaa": true, "ababababab": true,
+		"ada@example.com": true, "ada.lovelace": true, "lovelace1815": true, "Lovelace!!": true, strings.Repeat("lovely ", 200): true,
+		"correct horse": false, "staple-battery-7": false, "ada loves engines": false, "überall regnet es": false,
+	} {
+		if why := Weakness(plain, "ada.lovelace@example.com", "Ada Lovelace", ""); (why != "") != weak {
+			t.Errorf("%q: %q", plain, why)
+		}
+	}
+}
