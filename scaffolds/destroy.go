@@ -122,7 +122,7 @@ func (e *entry) planLines(p *project, m *manifest, plan *Plan) error {
 		}
 		if len(out) < len(text) {
 			if path.Ext(name) == ".go" {
-				out = formatted(text, withoutImport(withoutImport(out, "time"), passwordPackage))
+				out = formatted(text, withoutUnused(text, out))
 			}
 			m.changed(name, text, out)
 			plan.Steps = append(plan.Steps, Step{Verb: Update, Path: name, Note: "its lines are removed", before: text, after: out})

@@ -35,6 +35,7 @@ var generators = map[string]generator{
 	"controller": {makeController, inGo(controllerName)},
 	"field":      {makeFields, fieldName},
 	"mail":       {makeMail, inGo(mailName)},
+	"auth":       {makeAuth, inGo(authName)},
 	"migration":  {makeMigration, inGo(migrationName)},
 	"deploy":     {makeDeploy, deployName},
 }

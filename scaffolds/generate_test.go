@@ -26,6 +26,10 @@ func TestGoldenMail(t *testing.T) {
 	isGolden(t, newApp(t), "mail PasswordReset", "password_reset")
 }
 
+func TestGoldenAuth(t *testing.T) {
+	isGolden(t, newApp(t), "auth", "auth")
+}
+
 // isGolden compares what a generator adds to an application with the files of a folder.
 func isGolden(t *testing.T, dir, line, folder string) {
 	t.Helper()
@@ -55,7 +59,7 @@ func isGolden(t *testing.T, dir, line, folder string) {
 }
 
 func TestGenerateTwice(t *testing.T) {
-	for _, line := range []string{"scaffold Post title:string", "model Post title:string", "controller Pages about contact", "mail Welcome"} {
+	for _, line := range []string{"scaffold Post title:string", "model Post title:string", "controller Pages about contact", "mail Welcome", "auth"} {
 		dir := newApp(t)
 		generate(t, dir, line)
 		before := tree(t, dir)
@@ -132,7 +136,7 @@ func TestGenerateRefuses(t *testing.T) {
 	put(t, dir, "controllers/mine.go", "package controllers\n\nfunc NewLabels() {}\n")
 	before := tree(t, dir)
 	for line, want := range map[string]string{
-		"widget Post":                                  "the generators are controller, deploy, field, mail, migration, model, scaffold",
+		"widget Post":                                  "the generators are auth, controller, deploy, field, mail, migration, model, scaffold",
 		"scaffold":                                     "the name is missing",
 		"controller":                                   "the name is missing",
 		"scaffold Post":                                "it has no fields",

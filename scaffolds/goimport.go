@@ -8,6 +8,7 @@ import (
 	"go/token"
 	"path"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -34,7 +35,11 @@ func withImport(text []byte, pkg string) []byte {
 	}
 	if at := blockImport.FindSubmatchIndex(text); at != nil {
 		ending := string(text[at[2]:at[3]])
-		return []byte(string(text[:at[1]]) + "\t\"" + pkg + "\"" + ending + string(text[at[1]:]))
+		between := ""
+		if first, _, _ := strings.Cut(string(text[at[1]:]), "\n"); strings.Contains(first, ".") {
+			between = ending // a group of its own
+		}
+		return []byte(string(text[:at[1]]) + "\t\"" + pkg + "\"" + ending + between + string(text[at[1]:]))
 	}
 	return loneImport.ReplaceAll(text, []byte("import ($2\n\t\""+pkg+"\"$2\n$2\n\t$1$2\n)$2"))
 }
@@ -56,6 +61,25 @@ func withoutImport(text []byte, pkg string) []byte {
 		rest = strings.TrimLeft(rest, "\r\n") // the blank line after a group that is empty now
 	}
 	return shortBlock.ReplaceAll([]byte(head+rest), []byte("import $1"))
+}
+
+// withoutUnused returns a changed Go file without the imports that it used before and does not
+// use any more.
+func withoutUnused(before, after []byte) []byte {
+	parsed, err := parser.ParseFile(token.NewFileSet(), "", after, parser.ImportsOnly)
+	if err != nil {
+		return after
+	}
+	for _, spec := range parsed.Imports {
+		pkg, err := strconv.Unquote(spec.Path.Value)
+		if err != nil || spec.Name != nil {
+			continue
+		}
+		if _, used := usesImport(before, pkg); used {
+			after = withoutImport(after, pkg)
+		}
+	}
+	return after
 }
 
 // usesImport reports whether a Go file imports a package, and whether it uses it.

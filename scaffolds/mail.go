@@ -46,15 +46,20 @@ func makeMail(p *project, args []string) (*generation, error) {
 			return nil, err
 		}
 	}
+	return g, g.addMailLayout(p, m)
+}
+
+// addMailLayout adds the layout of all mail, unless there is one.
+func (g *generation) addMailLayout(p *project, data any) error {
 	layout, err := p.read(mailLayoutFile)
 	if err != nil || layout != nil {
-		return g, err
+		return err
 	}
-	if layout, err = render("mail/layout.html", m); err != nil {
-		return nil, err
+	if layout, err = render("mail/layout.html", data); err != nil {
+		return err
 	}
 	// The layout is that of all mail, so it is not removed with the first.
 	g.insertions = append(g.insertions, insertion{file: mailLayoutFile, text: string(layout), owner: "layout", shared: true, fresh: []byte{},
 		at: func([]byte) (int, error) { return 1, nil }})
-	return g, nil
+	return nil
 }

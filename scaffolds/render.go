@@ -12,7 +12,7 @@ import (
 // The templates delimit actions by [[ ]], because what they generate contains {{ }}.
 // Go templates that would not compile here end in .tmpl.
 //
-//go:embed all:resource pages types migration deploy mail
+//go:embed all:resource all:auth pages types migration deploy mail
 //go:embed app/*.go app/README.md app/.gitignore app/models app/controllers all:app/views app/public
 //go:embed demo/*.go demo/README.md demo/models demo/controllers all:demo/views demo/public
 var trees embed.FS

@@ -37,6 +37,10 @@ and the lines to add by hand are shown.
 
 tower generate mail writes a mail, with its view and a test, and the layout of all mail.
 
+tower generate auth writes accounts: signing up and in by mail and by password, devices,
+changes of address and password, and the pages, mails and tests of all that. The model of
+users is User, or the name that you give.
+
 tower generate deploy writes what runs the application elsewhere: units of systemd and
 the script that installs them, a Dockerfile, fly.toml, and a workflow of GitHub. Name some
 of systemd, docker, fly and github, or none for all.
@@ -54,6 +58,7 @@ receives.`,
   tower generate field Task due:time owner:ref=users 'state:enum(open,done)'
   tower generate controller Pages about contact
   tower generate mail Welcome
+  tower generate auth
   tower generate types
   tower generate deploy`,
 	}
@@ -79,7 +84,7 @@ other files. A file that was edited is kept and listed.`,
 func plannedCommand(cmd *cobra.Command, plan func(folder, kind string, args []string, force bool) (*scaffolds.Plan, error), forcing string) *cobra.Command {
 	var dryRun, force bool
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		if len(args) < 2 && !slices.Equal(args, []string{"deploy"}) { // an application has one
+		if len(args) < 2 && !slices.Equal(args, []string{"deploy"}) && !slices.Equal(args, []string{"auth"}) { // an application has one
 			return cli.Usage(cmd.Name()+" needs a kind and a name; the kinds are "+strings.Join(scaffolds.Kinds(), ", "),
 				"see: "+cmd.CommandPath()+" --help")
 

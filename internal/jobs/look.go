@@ -177,8 +177,8 @@ func (t *Table) Find(snap *store.Snapshot, id record.ID) (Job, error) {
 	return t.Of(image)
 }
 
-// Newest calls fn with the jobs of a name, newest first, until it returns false.
+// Newest calls fn with the jobs of a name, newest first, until it returns false. It reads all
+// jobs, because names have no index.
 func (t *Table) Newest(snap *store.Snapshot, name string, fn func(Job) bool) error {
-	at := &store.Bound{Value: record.StringValue(name)}
-	return t.Scan(snap, store.Range{Index: t.Model.Field("job"), Min: at, Max: at, Reverse: true}, fn)
+	return t.Scan(snap, store.Range{Reverse: true}, func(job Job) bool { return job.Name != name || fn(job) })
 }

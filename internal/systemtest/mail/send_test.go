@@ -3,7 +3,10 @@ package mail_test
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"net/http"
 	"net/mail"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -145,6 +148,23 @@ func TestProductionSends(t *testing.T) {
 	}
 	if status, _, _ := get(t, app, "/_tower/mail"); status != 404 {
 		t.Errorf("the mailbox of development answers %d in production", status)
+	}
+}
+
+// In development, nothing leaves, and the mailbox shows it.
+func TestTheMailboxShowsMail(t *testing.T) {
+	c := config()
+	c.Env, c.Data, c.Log = "development", filepath.Join(t.TempDir(), "d.db"), slog.New(slog.NewTextHandler(t.Output(), nil))
+	app, end := towertest.Serve(t, c)
+	t.Cleanup(end)
+	id, err := order(t.Context(), app, "N-1", "ada@example.com", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{"": "Your order", "/" + string(id): "ada@example.com", "/" + string(id) + "/html": "Order N-1"} {
+		if status, body, _ := get(t, app, "/_tower/mail"+path); status != http.StatusOK || !strings.Contains(body, want) {
+			t.Errorf("/_tower/mail%s answers %d:\n%s", path, status, body)
+		}
 	}
 }
 

@@ -12,12 +12,11 @@ type Session struct {
 	*tower.Connection
 }
 
-// Connect returns the session of a new connection. Here everyone is a visitor. An
-// application with users keeps the current user in its session, nil for a visitor,
-// and follows it, so that a change of the user takes effect at once:
-//
-//	user, err := models.Users.Follow(ctx, c, c.UserID())
-//	return &Session{Connection: c, CurrentUser: user}, err
+// Connect returns the session of a new connection. Here everyone is a visitor: tower
+// generate auth adds accounts. An application with users keeps the current user in its
+// session, nil for a visitor, and follows it, so that a change of the user takes effect at
+// once.
 func Connect(ctx context.Context, c *tower.Connection) (*Session, error) {
-	return &Session{Connection: c}, nil
+	s := &Session{Connection: c}
+	return s, nil
 }

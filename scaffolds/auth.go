@@ -1,0 +1,200 @@
+package scaffolds
+
+import (
+	"bytes"
+	"fmt"
+	"go/ast"
+	"path"
+	"strings"
+)
+
+const sessionFile = "controllers/session.go"
+
+// An auth describes generated accounts, for the templates in auth/.
+type auth struct {
+	Module     string
+	App        string // the name of the application
+	Type       string // User
+	A          string // A, before that
+	Var        string // Users, the model
+	Collection string // users
+	File       string // user
+	Local      string // user, a record in generated code
+
+	Router, Sessions, Accounts string // variables in routes.go
+}
+
+// authFiles are the generated files by their templates, without those of views. NAME stands for
+// the file of the model.
+var authFiles = [][2]string{
+	{"models/NAME.go", "models/user.go.tmpl"},
+	{"models/NAME_token.go", "models/user_token.go.tmpl"},
+	{"controllers/identity.go", "controllers/identity.go.tmpl"},
+	{"controllers/sessions.go", "controllers/sessions.go.tmpl"},
+	{"controllers/accounts.go", "controllers/accounts.go.tmpl"},
+	{"jobs/account_mail.go", "jobs/account_mail.go.tmpl"},
+	{"mails/account.go", "mails/account.go.tmpl"},
+	{"views/mail/account.html", "views/mail_account.html"},
+	{"public/account.css", "public/account.css"},
+	{"accounts_test.go", "test.go.tmpl"},
+}
+
+// authName reads the name of the model of users.
+func authName(args []string) (name, error) {
+	switch len(args) {
+	case 0:
+		return name{"user"}, nil
+	case 1:
+		return modelName(args)
+	}
+	return nil, fmt.Errorf("auth %s: %q is too much: it has the name of the model of users only; tower generate field adds fields to it", args[0], args[1])
+}
+
+func makeAuth(p *project, args []string) (*generation, error) {
+	n, err := authName(args)
+	if err != nil {
+		return nil, err
+	}
+	many := n.plural()
+	a := &auth{Module: p.module, App: path.Base(p.module), Type: n.goName(), A: "A", Var: many.goName(), Collection: many.snake(), File: n.snake(),
+		Local: n.local("Record", "problems plain password tower strings err context"), Sessions: "sessions", Accounts: "accounts"}
+	if a.Var == a.Type {
+		a.Var += "Records"
+	}
+	if strings.ContainsRune("AEIO", rune(a.Type[0])) {
+		a.A = "An"
+	}
+	g := &generation{kind: "auth", name: a.Type}
+	for _, f := range authFiles {
+		if err := g.add(strings.ReplaceAll(f[0], "NAME", a.File), "auth/"+f[1], a); err != nil {
+			return nil, err
+		}
+	}
+	for _, folder := range []string{"accounts", "sessions"} {
+		files, err := trees.ReadDir("auth/views/" + folder)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range files {
+			view := "views/" + folder + "/" + f.Name()
+			if err := g.add(view, "auth/"+view, a); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if err := g.insertAuth(p, a); err != nil {
+		return nil, err
+	}
+	return g, g.addMailLayout(p, a)
+}
+
+// insertAuth adds the lines that connect accounts with the rest of the application.
+func (g *generation) insertAuth(p *project, a *auth) error {
+	g.insertions = append(g.insertions, intoModels(a.Var), intoModels(a.Type+"Tokens"), intoSession("\tIdentity // who is signed in: see identity.go\n"),
+		intoConnect("\tif err := s.identify(ctx); err != nil {\n\t\treturn nil, err\n\t}\n"))
+	routes, err := p.read(routesFile)
+	if err != nil {
+		return err
+	}
+	if a.Router, _, _, err = routerName(routes); err != nil {
+		return err
+	}
+	block, err := render("auth/routes.tmpl", a)
+	if err != nil {
+		return err
+	}
+	accounts := intoRoutes(a.Accounts, string(block))
+	accounts.imports = "time"
+	g.insertions = append(g.insertions, accounts)
+
+	program, err := p.read(mainFile)
+	if err != nil {
+		return err
+	}
+	signIn := intoConfig(`SignIn: "/session/new",`, "")
+	signIn.shared = false
+	work := intoJobs(program, "jobs.AccountMail.Do(jobs.SendAccountMail),", p.module+"/jobs")
+	g.insertions = append(g.insertions, signIn, work)
+
+	layout, err := p.read(layoutFile)
+	if err != nil {
+		return err
+	}
+	if styles, ok := intoHead(layout, `<link rel="stylesheet" href="{{.Asset "/account.css"}}">`); ok {
+		g.insertions = append(g.insertions, styles)
+	}
+	if line, margin := navEnd(layout); line > 0 {
+		g.insertions = append(g.insertions, insertion{file: layoutFile, text: margin + "  {{.Region \"sessions/_menu.html\"}}\n",
+			at: func(text []byte) (int, error) { line, _ := navEnd(text); return line, nil }})
+	}
+	return nil
+}
+
+// intoSession adds a line to the struct Session.
+func intoSession(line string) insertion {
+	return insertion{file: sessionFile, text: line, at: func(text []byte) (int, error) {
+		return structEnd(sessionFile, text, "Session", "Identity")
+	}}
+}
+
+// intoConnect adds lines before the end of Connect, which know the session as s.
+func intoConnect(lines string) insertion {
+	return insertion{file: sessionFile, text: lines, at: func(text []byte) (int, error) {
+		set, body, err := function(sessionFile, text, "Connect")
+		if err != nil {
+			return 0, err
+		}
+		if len(body.List) > 0 {
+			ret, ok := body.List[len(body.List)-1].(*ast.ReturnStmt)
+			if ok && len(ret.Results) == 2 {
+				if id, ok := ret.Results[0].(*ast.Ident); ok && id.Name == "s" {
+					return set.Position(ret.Pos()).Line, nil
+				}
+			}
+		}
+		return 0, fmt.Errorf("%s: Connect should begin with s := &Session{Connection: c} and end with return s, nil, so that lines about s can be inserted before it", sessionFile)
+	}}
+}
+
+// intoJobs adds an element to the Jobs of Config in main.go, which need a package.
+func intoJobs(program []byte, element, imports string) insertion {
+	whole := intoConfig("Jobs: []tower.Work{\n\t\t\t"+element+"\n\t\t},", imports)
+	whole.shared = false
+	_, missing := removeLines(program, whole.text)
+	if !bytes.Contains(program, []byte("Jobs:")) || len(missing) == 0 { // or it was generated before
+		return whole
+	}
+	return insertion{file: mainFile, text: "\t\t\t" + element + "\n", imports: imports, at: func(text []byte) (int, error) {
+		set, body, err := function(mainFile, text, "Config")
+		if err != nil {
+			return 0, err
+		}
+		var list *ast.CompositeLit
+		ast.Inspect(body, func(n ast.Node) bool {
+			if pair, ok := n.(*ast.KeyValueExpr); ok {
+				if key, ok := pair.Key.(*ast.Ident); ok && key.Name == "Jobs" {
+					list, _ = pair.Value.(*ast.CompositeLit)
+				}
+			}
+			return true
+		})
+		if list == nil {
+			return 0, fmt.Errorf("%s: the Jobs of Config are not a list; add %s to them by hand, then try again", mainFile, element)
+		}
+		return ownLine(set, list.Rbrace, "list", mainFile, text)
+	}}
+}
+
+// intoHead adds a line to the head of the layout, if it has one that ends on a line of its own.
+func intoHead(layout []byte, line string) (insertion, bool) {
+	end := func(text []byte) int {
+		n := 0
+		for text := range strings.Lines(string(text)) {
+			if n++; strings.TrimSpace(text) == "</head>" {
+				return n
+			}
+		}
+		return 0
+	}
+	return insertion{file: layoutFile, text: "  " + line + "\n", at: func(text []byte) (int, error) { return end(text), nil }}, end(layout) > 0
+}
