@@ -385,7 +385,7 @@ func (c Config) uploads(out *server.Config, shared bool) (err error) {
 	address := out.Environ.Get("TOWER_FILES")
 	if address == "" {
 		out.Uploads.Local = shared
-		address = filepath.Join(filepath.Dir(out.Data), "files", strings.TrimSuffix(filepath.Base(out.Data), ".db"))
+		address = archive.FilesFolder(out.Data)
 	}
 	if out.Uploads.Place, err = c.openPlace(address, out.Folder); err != nil {
 		return fmt.Errorf("TOWER_FILES: %w", err)

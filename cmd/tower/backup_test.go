@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,8 +20,15 @@ func TestBackupAndRestore(t *testing.T) {
 	}
 	app.serve()
 	app.authors("Ada", "Bob")
-	if said := app.run("db", "backup", "two.backup"); !strings.HasPrefix(said, "two.backup: ") {
+	uploaded := filepath.Join(app.folder, "db", "files", "development", "01A", "000000-n")
+	if err := errors.Join(os.MkdirAll(filepath.Dir(uploaded), 0o700), os.WriteFile(uploaded, []byte("text"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if said := app.run("db", "backup", "two.backup"); !strings.HasPrefix(said, "two.backup: ") || !strings.Contains(said, ", and 4 B of files") {
 		t.Error(said)
+	}
+	if err := os.RemoveAll(filepath.Join(app.folder, "db", "files")); err != nil {
+		t.Fatal(err)
 	}
 	app.authors("Carl")
 	if said := app.run("db", "drill", "two.backup"); !strings.Contains(said, "Its records are those of the application at that commit.") {
@@ -74,6 +82,9 @@ func TestBackupAndRestore(t *testing.T) {
 		t.Error(said)
 	}
 	count("Ada,Bob")
+	if text, err := os.ReadFile(uploaded); err != nil || string(text) != "text" {
+		t.Errorf("the file that was backed up is %q, %v", text, err)
+	}
 	app.run("db", "restore", archived, "--replace", "--at", app.lastSeq(archived))
 	count("Ada,Bob,Carl,Dora")
 	if err := os.WriteFile(filepath.Join(app.folder, "cut.backup"), []byte("what is this"), 0o600); err != nil {

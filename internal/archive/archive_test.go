@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -288,7 +289,7 @@ func TestBackupOfADamagedFile(t *testing.T) {
 			if want == 0 {
 				point = Point{At: s.times[0].Add(time.Second)}
 			}
-			return RestoreBackup(context.Background(), bytes.NewReader(content), point, path, silent)
+			return RestoreBackup(context.Background(), bytes.NewReader(content), point, path, nil, silent)
 		})
 	}
 	for range 20 {
@@ -299,7 +300,7 @@ func TestBackupOfADamagedFile(t *testing.T) {
 			damaged[s.rng.IntN(len(damaged))] ^= 1 << s.rng.IntN(8)
 		}
 		path := filepath.Join(t.TempDir(), "restored.db")
-		if _, err := RestoreBackup(context.Background(), bytes.NewReader(damaged), Point{}, path, silent); err == nil {
+		if _, err := RestoreBackup(context.Background(), bytes.NewReader(damaged), Point{}, path, nil, silent); err == nil {
 			if got, err := store.OpenFile(path); err != nil {
 				t.Error(err)
 			} else if digest, err := got.Digest(context.Background()); err != nil || digest != s.digests[20] {
@@ -436,5 +437,47 @@ func TestParsePoint(t *testing.T) {
 		if got, err := ParsePoint(text, now); err == nil {
 			t.Errorf("%q is %v", text, got)
 		}
+	}
+}
+
+// A backup has the files, and a restoration puts them back beside those that are there.
+func TestABackupHasFiles(t *testing.T) {
+	s := newSite(t, 0)
+	s.commit()
+	files, again := Folder(filepath.Join(t.TempDir(), "files")), Folder(filepath.Join(t.TempDir(), "again"))
+	put := func(place Place, name, text string) {
+		t.Helper()
+		if err := place.Put(t.Context(), name, strings.NewReader(text), int64(len(text))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(files, "01A/000000-n", "one")
+	put(files, "01A/000001-n", strings.Repeat("two", 1<<20))
+	put(files, "01B/000000-n", "")
+	put(again, "01C/000000-n", "three")
+	folder := t.TempDir()
+	raw, path := filepath.Join(folder, "raw"), filepath.Join(folder, "backup")
+	info, err := Copy(s.store, Info{App: "blog", At: s.clock.Now()}, raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if size, err := Pack(t.Context(), info, raw, path, files, silent); err != nil || size != 3+3<<20 {
+		t.Fatalf("%d bytes of files, %v", size, err)
+	}
+	backup, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer backup.Close()
+	if _, err := RestoreBackup(t.Context(), backup, Point{}, filepath.Join(folder, "restored.db"), again, silent); err != nil {
+		t.Fatal(err)
+	}
+	names, err := again.List(t.Context())
+	if want := []string{"01A/000000-n", "01A/000001-n", "01B/000000-n", "01C/000000-n"}; err != nil || !slices.Equal(names, want) {
+		t.Fatalf("%q, %v; want %q", names, err, want)
+	}
+	content, err := os.ReadFile(filepath.Join(again.String(), "01A", "000001-n"))
+	if err != nil || string(content) != strings.Repeat("two", 1<<20) {
+		t.Errorf("%d bytes, %v", len(content), err)
 	}
 }

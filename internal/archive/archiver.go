@@ -402,5 +402,6 @@ func Backup(ctx context.Context, s *store.Store, info Info, path string, progres
 	if err != nil {
 		return Info{}, err
 	}
-	return info, Pack(ctx, info, raw, path, progress)
+	_, err = Pack(ctx, info, raw, path, nil, progress)
+	return info, err
 }

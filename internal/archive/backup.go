@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -25,8 +27,9 @@ type Info struct {
 }
 
 const (
-	infoName  = "info.json"
-	storeName = "store.db"
+	infoName    = "info.json"
+	storeName   = "store.db"
+	filesPrefix = "files/"
 )
 
 // A copier is a store, or the file of one that is not open.
@@ -56,21 +59,63 @@ func Copy(from copier, info Info, path string) (Info, error) {
 	return info, errors.Join(err, copied.Close())
 }
 
-// Pack makes a backup at path of the copy of a store.
-func Pack(ctx context.Context, info Info, raw, path string, progress Progress) error {
+// Pack makes a backup at path of the copy of a store, with the files in a place, nil for none. It
+// returns how many bytes the files have.
+func Pack(ctx context.Context, info Info, raw, path string, files Place, progress Progress) (size int64, err error) {
 	file, err := os.Open(raw)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer file.Close()
-	return WriteFile(path, func(w io.Writer) error {
+	err = WriteFile(path, func(w io.Writer) error {
 		read := &counter{w: io.Discard, step: "compressing", total: info.Size, progress: progress}
-		return WriteBackup(ctx, w, info, io.TeeReader(file, read))
+		return writeBackup(ctx, w, info, io.TeeReader(file, read), func(pack *tar.Writer) error {
+			size, err = packFiles(ctx, pack, info, files, progress)
+			return err
+		})
 	})
+	return size, err
 }
 
-// WriteBackup writes a backup of the store's file, which must not change meanwhile.
-func WriteBackup(ctx context.Context, w io.Writer, info Info, file io.Reader) error {
+// packFiles adds the files in a place to a backup. What is removed meanwhile belongs to no record.
+func packFiles(ctx context.Context, pack *tar.Writer, info Info, files Place, progress Progress) (size int64, err error) {
+	if files == nil {
+		return 0, nil
+	}
+	names, err := files.List(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("list %s: %w", files, err)
+	}
+	for i, name := range names {
+		progress("adding files", int64(i), int64(len(names)))
+		content, err := files.Get(ctx, name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		var text []byte // files are kept in chunks of a few MiB
+		if err == nil {
+			text, err = io.ReadAll(contextReader{ctx, content})
+			err = errors.Join(err, content.Close())
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = pack.WriteHeader(&tar.Header{Name: filesPrefix + name, Mode: 0o600, Size: int64(len(text)), ModTime: info.At})
+		}
+		if err == nil {
+			_, err = pack.Write(text)
+		}
+		if err != nil {
+			return size, fmt.Errorf("add %s of %s: %w", name, files, err)
+		}
+		size += int64(len(text))
+	}
+	return size, nil
+}
+
+// writeBackup writes a backup of the store's file, and what more adds.
+func writeBackup(ctx context.Context, w io.Writer, info Info, file io.Reader, more func(*tar.Writer) error) error {
 	compressed, err := zstd.NewWriter(w)
 	if err != nil {
 		return err
@@ -98,12 +143,16 @@ func WriteBackup(ctx context.Context, w io.Writer, info Info, file io.Reader) er
 	}); err != nil {
 		return err
 	}
+	if err := more(pack); err != nil {
+		return err
+	}
 	return errors.Join(pack.Close(), compressed.Close())
 }
 
 // ReadBackup reads a backup, and writes the store's file to the writer that begin
-// returns. It reads to the end, so that it finds out if the backup was cut or changed.
-func ReadBackup(ctx context.Context, r io.Reader, begin func(Info) (io.Writer, error)) (info Info, err error) {
+// returns, and each file to a place, nil for none. It reads to the end, so that it finds out if the backup
+// was cut or changed.
+func ReadBackup(ctx context.Context, r io.Reader, begin func(Info) (io.Writer, error), files Place) (info Info, err error) {
 	plain, err := zstd.NewReader(contextReader{ctx, r}, zstd.WithDecoderMaxMemory(1<<30))
 	if err != nil {
 		return Info{}, err
@@ -139,6 +188,12 @@ func ReadBackup(ctx context.Context, r io.Reader, begin func(Info) (io.Writer, e
 				return info, damaged(err)
 			}
 			whole = true
+		default:
+			if name, ok := strings.CutPrefix(member.Name, filesPrefix); ok && files != nil && fs.ValidPath(name) {
+				if err := files.Put(ctx, name, pack, member.Size); err != nil {
+					return info, fmt.Errorf("restore %s to %s: %w", name, files, err)
+				}
+			}
 		}
 	}
 }

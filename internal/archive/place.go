@@ -49,6 +49,11 @@ func Open(address, base string) (Place, error) {
 	}
 }
 
+// FilesFolder returns the folder in which the files of a store are kept if no other place is chosen.
+func FilesFolder(data string) string {
+	return filepath.Join(filepath.Dir(data), "files", strings.TrimSuffix(filepath.Base(data), ".db"))
+}
+
 // Folder returns the place that is a folder of this machine. The folder is made when
 // the first file is stored; only its owner may read it.
 func Folder(path string) Place { return folder(path) }

@@ -26,9 +26,10 @@ type Restored struct {
 }
 
 // RestoreBackup restores a store from a backup, to its newest commit or to an earlier
-// one that its log reaches. The store is written to path, where there must be no file.
-func RestoreBackup(ctx context.Context, backup io.Reader, point Point, path string, progress Progress) (Restored, error) {
-	r := &restoring{ctx: ctx, path: path, progress: progress}
+// one that its log reaches. The store is written to path, where there must be no file, and the files of
+// the backup to a place, nil for nowhere.
+func RestoreBackup(ctx context.Context, backup io.Reader, point Point, path string, files Place, progress Progress) (Restored, error) {
+	r := &restoring{ctx: ctx, path: path, files: files, progress: progress}
 	return r.run(func() error {
 		if err := r.unpack(backup); err != nil {
 			return err
@@ -48,6 +49,7 @@ func Restore(ctx context.Context, place Place, point Point, path string, progres
 type restoring struct {
 	ctx      context.Context
 	path     string
+	files    Place
 	progress Progress
 	file     *store.File
 	info     Info
@@ -100,7 +102,7 @@ func (r *restoring) unpack(backup io.Reader) error {
 	info, err := ReadBackup(r.ctx, backup, func(info Info) (w io.Writer, err error) {
 		file, err = os.OpenFile(r.path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 		return &counter{w: file, step: "unpacking the backup", total: info.Size, progress: r.progress}, err
-	})
+	}, r.files)
 	if file != nil {
 		err = errors.Join(err, file.Sync(), file.Close())
 	}
@@ -236,7 +238,7 @@ func readInfo(ctx context.Context, place Place, name string) (Info, error) {
 		return Info{}, fmt.Errorf("get %s: %w", name, err)
 	}
 	defer backup.Close()
-	info, err := ReadBackup(ctx, backup, func(Info) (io.Writer, error) { return nil, errEnough })
+	info, err := ReadBackup(ctx, backup, func(Info) (io.Writer, error) { return nil, errEnough }, nil)
 	if errors.Is(err, errEnough) {
 		err = nil
 	}

@@ -1,6 +1,7 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,12 +21,13 @@ import (
 
 func newBackup(find commands.Find) *cobra.Command {
 	var choice *commands.Choice
+	var without bool
 	cmd := &cobra.Command{
 		Use:   "backup [FILE]",
 		Short: "Write the application's data to one file",
-		Long: `Write the application's data, as of its newest commit, to one compressed file. The
-application may run and be written to meanwhile. Without FILE, the name consists of the
-application, the environment and the time.
+		Long: `Write the application's data, as of its newest commit, to one compressed file, with the
+files that users have uploaded. The application may run and be written to meanwhile. Without
+FILE, the name consists of the application, the environment and the time.
 
 The backup holds everything that the store has, secrets too. Only you can read the file.`,
 		Example: `  tower db backup
@@ -44,8 +46,8 @@ The backup holds everything that the store has, secrets too. Only you can read t
 			if _, err := os.Lstat(path); err == nil {
 				return cli.Hinted(fmt.Errorf("%s exists", path), "give another name, or remove it first")
 			}
-			b := &backup{app: app, path: path, progress: cli.NewProgress(cmd.ErrOrStderr())}
-			info, err := b.run(cmd.Context())
+			b := &backup{app: app, path: path, without: without, progress: cli.NewProgress(cmd.ErrOrStderr())}
+			info, files, err := b.run(cmd.Context())
 			b.progress.End()
 			if err != nil {
 				return fmt.Errorf("back up: %w", err)
@@ -54,11 +56,16 @@ The backup holds everything that the store has, secrets too. Only you can read t
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %s of data up to commit %d\n", path, term.Bytes(stat.Size()), term.Bytes(info.Size), info.Seq)
+			with := ""
+			if files > 0 {
+				with = ", and " + term.Bytes(files) + " of files"
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %s of data up to commit %d%s\n", path, term.Bytes(stat.Size()), term.Bytes(info.Size), info.Seq, with)
 			return nil
 		},
 	}
 	choice = find.ChooseRunning(cmd, "the environment whose data to back up")
+	cmd.Flags().BoolVar(&without, "without-files", false, "leave out the files that users have uploaded")
 	return cmd
 }
 
@@ -66,27 +73,47 @@ The backup holds everything that the store has, secrets too. Only you can read t
 type backup struct {
 	app      *commands.Application
 	path     string
+	without  bool // files
 	progress *cli.Progress
 }
 
 // run copies the store beside the backup, with the help of the application if it is
-// running, and packs the copy.
-func (b *backup) run(ctx context.Context) (archive.Info, error) {
+// running, and packs the copy with the files. It returns how many bytes they have.
+func (b *backup) run(ctx context.Context) (info archive.Info, files int64, err error) {
 	path, err := filepath.Abs(b.path)
 	if err != nil {
-		return archive.Info{}, err
+		return info, 0, err
 	}
 	folder, err := os.MkdirTemp(filepath.Dir(path), ".backup-*")
 	if err != nil {
-		return archive.Info{}, err
+		return info, 0, err
 	}
 	defer os.RemoveAll(folder)
 	raw := filepath.Join(folder, "store.db")
-	info, err := b.copy(ctx, raw)
-	if err != nil {
-		return archive.Info{}, err
+	if info, err = b.copy(ctx, raw); err != nil {
+		return info, 0, err
 	}
-	return info, archive.Pack(ctx, info, raw, path, b.progress.Report)
+	var place archive.Place
+	if !b.without {
+		if place, err = filesPlace(b.app, ""); err != nil {
+			return info, 0, err
+		}
+	}
+	files, err = archive.Pack(ctx, info, raw, path, place, b.progress.Report)
+	return info, files, err
+}
+
+// filesPlace returns where the files of the store at a path are kept, "" for that of the environment.
+func filesPlace(app *commands.Application, path string) (archive.Place, error) {
+	data, vars, err := app.Data()
+	if err != nil {
+		return nil, err
+	}
+	place, err := openPlace(app, vars.Or("TOWER_FILES", archive.FilesFolder(cmp.Or(path, data))), app.Folder)
+	if err != nil {
+		err = fmt.Errorf("TOWER_FILES: %w", err)
+	}
+	return place, err
 }
 
 func (b *backup) copy(ctx context.Context, raw string) (archive.Info, error) {

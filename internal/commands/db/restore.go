@@ -34,7 +34,8 @@ func newRestore(find commands.Find) *cobra.Command {
 		Long: `Restore the application's data. FROM is a file that tower db backup wrote, or an archive
 to which the application copied its data as it was written; without it, the archive is
 that of TOWER_BACKUP. --at names the state to restore: a commit, a time, or how long ago.
-Without it, the newest state is restored.
+Without it, the newest state is restored. The files of a backup are put where the application
+keeps them, and files that are there stay; an application reads from its archive what it lacks.
 
 The application must not run. Data that is there is replaced only with --replace, and
 kept beside the restored data. Clients that connect again read everything anew.`,
@@ -123,8 +124,9 @@ func (s source) String() string {
 	return s.file
 }
 
-// restore writes the state at the point to a file that does not exist.
-func (s source) restore(ctx context.Context, point archive.Point, path string, report archive.Progress) (archive.Restored, error) {
+// restore writes the state at the point to a file that does not exist, and the files of a backup to a place, nil
+// for nowhere.
+func (s source) restore(ctx context.Context, point archive.Point, path string, files archive.Place, report archive.Progress) (archive.Restored, error) {
 	if s.place != nil {
 		return archive.Restore(ctx, s.place, point, path, report)
 	}
@@ -133,7 +135,7 @@ func (s source) restore(ctx context.Context, point archive.Point, path string, r
 		return archive.Restored{}, err
 	}
 	defer file.Close()
-	return archive.RestoreBackup(ctx, file, point, path, report)
+	return archive.RestoreBackup(ctx, file, point, path, files, report)
 }
 
 // listArchive prints which states an archive has.
@@ -194,7 +196,11 @@ func (r *restore) run(ctx context.Context, out io.Writer) error {
 	}
 	defer os.RemoveAll(folder)
 	made := filepath.Join(folder, "store.db")
-	restored, err := r.source.restore(ctx, r.point, made, r.progress.Report)
+	files, err := filesPlace(r.app, path)
+	if err != nil {
+		return err
+	}
+	restored, err := r.source.restore(ctx, r.point, made, files, r.progress.Report)
 	if err != nil {
 		return err
 	}
@@ -298,7 +304,7 @@ func drill(ctx context.Context, app *commands.Application, from source, point ar
 	}
 	defer os.RemoveAll(folder)
 	path := filepath.Join(folder, "store.db")
-	restored, err := from.restore(ctx, point, path, progress.Report)
+	restored, err := from.restore(ctx, point, path, nil, progress.Report)
 	if err != nil {
 		return fmt.Errorf("restore %s: %w", from, err)
 	}
