@@ -163,6 +163,7 @@ var rooms = []room{
 	{"internal/systemtest", nil, "it has tests only", nil},
 	{"docs/guide", nil, "it has tests only", nil},
 	{"internal/systemtest/mail", nil, "it has tests only", nil},
+	{"internal/systemtest/s3test", []string{"internal/systemtest/freeport"}, "a server of S3 belongs to no program", nil},
 	{"internal/systemtest/smtptest", nil, "a server of mail belongs to no program", nil},
 	{"internal/systemtest/hostile", nil, "it has tests only", nil},
 	{"internal/systemtest/nodes", nil, "it has tests only", nil},

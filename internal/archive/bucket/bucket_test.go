@@ -9,65 +9,18 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
-
-	"github.com/minio/minio-go/v7"
-	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"github.com/towerkit/tower/internal/archive"
 	"github.com/towerkit/tower/internal/erase"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
-	"github.com/towerkit/tower/internal/systemtest/freeport"
+	"github.com/towerkit/tower/internal/systemtest/s3test"
 )
-
-const accessKey, secretKey = "tower", "tower-secret"
-
-// startServer runs a server that speaks S3, with the bucket backups, and returns its address.
-func startServer(t *testing.T) (endpoint string) {
-	t.Helper()
-	servers, err := filepath.Abs("../../systemtest/servers")
-	if err != nil {
-		t.Fatal(err)
-	}
-	program := filepath.Join(t.TempDir(), "versitygw")
-	build := exec.Command("go", "build", "-o", program, "github.com/versity/versitygw/cmd/versitygw")
-	build.Dir = servers
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build the server: %v\n%s", err, out)
-	}
-	address := fmt.Sprint("127.0.0.1:", freeport.Find(t))
-	cmd := exec.Command(program, "--port", address, "--access", accessKey, "--secret", secretKey, "posix", "--nometa", t.TempDir())
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	t.Setenv("AWS_ACCESS_KEY_ID", accessKey)
-	t.Setenv("AWS_SECRET_ACCESS_KEY", secretKey)
-	t.Setenv("AWS_REGION", "us-east-1")
-	client, err := minio.New(address, &minio.Options{Creds: credentials.NewStaticV4(accessKey, secretKey, ""), Region: "us-east-1"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 1200 { // a process that says nothing when it is ready
-		if err = client.MakeBucket(t.Context(), "backups", minio.MakeBucketOptions{}); err == nil {
-			return "http://" + address
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	t.Fatalf("the server does not answer: %v", err)
-	return ""
-}
 
 func open(t *testing.T, address string) archive.Place {
 	t.Helper()
@@ -79,7 +32,7 @@ func open(t *testing.T, address string) archive.Place {
 }
 
 func TestABucketIsAPlace(t *testing.T) {
-	endpoint := startServer(t)
+	endpoint := s3test.Start(t)
 	place := open(t, "s3://backups/blog/?endpoint="+endpoint)
 	if place.String() != "s3://backups/blog" {
 		t.Error(place)
@@ -123,7 +76,7 @@ func TestABucketIsAPlace(t *testing.T) {
 		t.Errorf("a bucket that is not there: %v", err)
 	}
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "wrong")
-	if _, err := open(t, "s3://backups/blog?endpoint="+endpoint).List(ctx); err == nil || !strings.Contains(err.Error(), "may not use the bucket") || strings.Contains(err.Error(), secretKey) {
+	if _, err := open(t, "s3://backups/blog?endpoint="+endpoint).List(ctx); err == nil || !strings.Contains(err.Error(), "may not use the bucket") || strings.Contains(err.Error(), s3test.SecretKey) {
 		t.Errorf("with a wrong key: %v", err)
 	}
 }
@@ -174,7 +127,7 @@ func archived(t *testing.T, place archive.Place) (*store.Store, *archive.Archive
 
 // A store is restored from a bucket as from a folder.
 func TestRestoreFromABucket(t *testing.T) {
-	place := open(t, "s3://backups/notes?endpoint="+startServer(t))
+	place := open(t, "s3://backups/notes?endpoint="+s3test.Start(t))
 	s, _ := archived(t, place)
 	for _, seq := range []uint64{1, 17, 30} {
 		path := filepath.Join(t.TempDir(), "restored.db")
@@ -200,7 +153,7 @@ func TestRestoreFromABucket(t *testing.T) {
 // A record is erased from a bucket as from a folder: no file that is left has it, and the bucket
 // restores all others.
 func TestEraseFromABucket(t *testing.T) {
-	place := open(t, "s3://backups/notes?endpoint="+startServer(t))
+	place := open(t, "s3://backups/notes?endpoint="+s3test.Start(t))
 	s, archiver := archived(t, place)
 	var erased record.ID
 	err := s.View(t.Context(), func(snap *store.Snapshot) error {
