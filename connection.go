@@ -40,6 +40,10 @@ func (c *Connection) SignIn(ctx context.Context, id ID, options ...SessionOption
 // visitor and for a program that signs in without a cookie.
 func (c *Connection) SessionID() ID { return c.conn.SessionID() }
 
+// TokenID returns the id of the record of the client's token in [Tokens], "" if the client has
+// none.
+func (c *Connection) TokenID() ID { return c.conn.TokenID() }
+
 // SignOut makes the client a visitor from its next request on: see
 // [Connection.SignIn]. It ends the session of the client's device: copies of its cookie
 // are nobody's, and all its connections end, those of other tabs at once, and the one

@@ -1,6 +1,7 @@
 package tower
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -43,6 +44,86 @@ type SessionRecord struct {
 	Token     string    `json:"token" tower:"private"`   // the hash of what its cookie names it by
 }
 
+// Tokens is the model of the tokens of an application's users, which every application has.
+// [IssueToken] makes one. A program sends it as a header, over HTTP and as it opens a socket or
+// a stream:
+//
+//	Authorization: Bearer twr_…
+//
+// It is then the token's user, for the actions, pages, cursors and handlers that the token
+// names. A cookie beside it does not count, and the client gets none: SignIn, SignOut and
+// SetCookie do nothing for it. A request with a token that is not valid is answered with
+// [CodeUnauthenticated].
+//
+// A token ends when its record is deleted, as a session does, when its user, its hash or its
+// Actions change, and at ExpiresAt. [Connection.EndSessions] ends no tokens.
+var Tokens = newOwn[TokenRecord]("tower_tokens")
+
+// A TokenRecord is the record of a token, by which a program acts for a user.
+type TokenRecord struct {
+	Record
+	UserID    ID        `json:"userId" tower:"index" validate:"required"`
+	Name      string    `json:"name" validate:"required,max=80"` // for people: "deploy script"
+	Actions   []string  `json:"actions"`                         // what it may use: "posts.create"; "posts.*" is all of a controller, "*" is all
+	SeenAt    time.Time `json:"seenAt"`                          // used, to the hour; zero: not yet
+	ExpiresAt time.Time `json:"expiresAt" tower:"index"`         // it ends then
+	Hash      string    `json:"hash" tower:"private"`            // of the token
+}
+
+// IssueToken creates the record of a token and returns the token, which is not stored: show it
+// once. UserID, Name, Actions and ExpiresAt of the record are the caller's. Actions are names of
+// routes as tower routes lists them, "posts.create", and "posts.files" for downloads of the files of
+// posts; IssueToken refuses others. It also refuses a call that was itself made by a token. The
+// error has [CodeInvalid] if the record is not valid. IssueToken checks no password, and does not check
+// that there is such a user.
+//
+// If the action that issues a token is sent twice, its second answer is without the token: see
+// [Action].
+//
+//	token := &tower.TokenRecord{UserID: c.UserID(), Name: in.Name, Actions: []string{"posts.*"}, ExpiresAt: time.Now().AddDate(0, 3, 0)}
+//	text, err := tower.IssueToken(ctx, c, token)
+func IssueToken(ctx context.Context, db DB, token *TokenRecord) (text string, err error) {
+	token.ID = NewID()
+	text, token.Hash = session.NewToken(token.ID)
+	err = db.Transaction(ctx, func(tx *Tx) error {
+		problems := &Problems{}
+		if !token.ExpiresAt.After(time.Now()) {
+			problems.Add("expiresAt", "must be in the future")
+		}
+		unknown, err := tx.tx.ForToken(ctx, token.Actions)
+		if err != nil {
+			return err
+		}
+		if len(token.Actions) == 0 {
+			problems.Add("actions", "must name what the token may use; * is all")
+		} else if unknown >= 0 {
+			problems.Add("actions", fmt.Sprintf("has %q, and there is no such action, page or cursor", token.Actions[unknown]))
+		}
+		if problems.Any() {
+			return Invalid(problems)
+		}
+		return Tokens.Create(ctx, tx, token)
+	})
+	if err != nil {
+		return "", err
+	}
+	return text, nil
+}
+
+// tokenTable is how the packages within read and write the records of tokens.
+var tokenTable = &typed.Table[session.Details]{
+	Model: Tokens.model,
+	Read: func(rec any) session.Details {
+		r := rec.(*TokenRecord)
+		return session.Details{Session: session.Session{ID: r.ID, User: r.UserID, Since: r.CreatedAt, ByToken: true, Actions: strings.Join(r.Actions, " ")},
+			Token: r.Hash, Label: r.Name, Seen: r.SeenAt, Expires: r.ExpiresAt, Ends: r.ExpiresAt}
+	},
+	Write: func(rec any, d *session.Details) {
+		r := rec.(*TokenRecord)
+		*r = TokenRecord{Record: r.Record, UserID: d.User, Name: d.Label, Actions: strings.Fields(d.Actions), SeenAt: d.Seen, ExpiresAt: d.Expires, Hash: d.Token}
+	},
+}
+
 // sessionTable is how the packages within read and write the records of sessions.
 var sessionTable = &typed.Table[session.Details]{
 	Model: Sessions.model,
@@ -65,9 +146,9 @@ const (
 	leastSessionIdle   = time.Minute
 )
 
-// sessions adds the model of sessions, and returns their options.
+// sessions adds the models of sessions and tokens, and returns their options.
 func (c Config) sessions(out *server.Config) (o session.Options, err error) {
-	o = session.Options{Table: sessionTable, Idle: defaultSessionIdle, Age: defaultSessionAge}
+	o = session.Options{Table: sessionTable, Tokens: tokenTable, Idle: defaultSessionIdle, Age: defaultSessionAge}
 	if c.SessionIdle != 0 {
 		o.Idle = c.SessionIdle
 	}
@@ -78,6 +159,7 @@ func (c Config) sessions(out *server.Config) (o session.Options, err error) {
 		return o, errors.New("Config.SessionIdle and Config.SessionAge are at least a minute; 0 is the default")
 	}
 	addOwn(out, Sessions)
+	addOwn(out, Tokens)
 	return o, nil
 }
 

@@ -61,6 +61,7 @@ type call struct {
 	changed int            // how many there are
 	SignIn  *session.Start // who the client becomes; nil: unchanged
 	Cookies []string       // of the application, as values of the header Set-Cookie
+	secret  bool           // its answer holds what nobody may store
 
 	attempt *store.Attempt // this run of a call with a key; nil: no key
 	applied *store.Applied // an earlier run that took effect; nil: none
@@ -113,6 +114,9 @@ func (a *App) serve(ctx context.Context, s *Session, req *CallRequest) (*callRes
 			return nil, err
 		}
 	}
+	if !s.Conn.login.Permits(req.Route.Name) { // before an earlier answer is repeated
+		return nil, errNotAllowed(req.Route)
+	}
 	once, err := req.attempt(s.Conn.user)
 	if err != nil {
 		return nil, err
@@ -147,7 +151,7 @@ func (a *App) perform(ctx context.Context, s *Session, req *CallRequest, once *s
 	if result.applied != nil {
 		return a.repeatAnswer(ctx, once, result.applied)
 	}
-	if once != nil && result.Seq > 0 {
+	if once != nil && result.Seq > 0 && !result.secret {
 		a.saveAnswer(result, err)
 	}
 	if err != nil {

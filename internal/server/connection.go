@@ -21,7 +21,7 @@ type Connection struct {
 	app    *App
 	number uint64
 	user   record.ID
-	cookie session.Session // of the client's cookie; a visitor's for a console or a test
+	login  session.Session // of the client's token or cookie; a visitor's for a console or a test
 	remote string
 	since  time.Time
 	kept   *edge.Request                 // what is known of the request that it was opened with; nil: see from
@@ -74,8 +74,8 @@ type Connection struct {
 // newConnection returns a connection for the client that sent a request. It has no
 // transport yet.
 func (a *App) newConnection(r *http.Request) *Connection {
-	cookie := a.sessions.Of(r, a.secure(r))
-	c := &Connection{app: a, user: cookie.User, cookie: cookie, remote: a.facts(r).Remote, since: time.Now(), kept: edge.Keep(r, a.facts(r), a.config.Keep), meter: limit.NewMeter(&a.config.Limits)}
+	login := a.sessions.Of(r, a.secure(r))
+	c := &Connection{app: a, user: login.User, login: login, remote: a.facts(r).Remote, since: time.Now(), kept: edge.Keep(r, a.facts(r), a.config.Keep), meter: limit.NewMeter(&a.config.Limits)}
 	c.party = limit.PartyOf(string(c.user), c.remote)
 	c.outbox.Limit = a.config.Limits.MaxQueue
 	if a.meter != nil {
@@ -117,7 +117,20 @@ func (c *Connection) Request() *edge.Request {
 func (c *Connection) UserID() record.ID { return c.user }
 
 // SessionID returns the id of the record of the client's session, "" if it has none.
-func (c *Connection) SessionID() record.ID { return c.cookie.ID }
+func (c *Connection) SessionID() record.ID {
+	if c.login.ByToken {
+		return ""
+	}
+	return c.login.ID
+}
+
+// TokenID returns the id of the record of the client's token, "" if it has none.
+func (c *Connection) TokenID() record.ID {
+	if !c.login.ByToken {
+		return ""
+	}
+	return c.login.ID
+}
 
 // TimeZone returns the application's time zone, or else the one that the client named, or
 // else UTC.
@@ -168,8 +181,8 @@ func (c *Connection) Info() wire.ConnectionInfo {
 	info := wire.ConnectionInfo{ID: c.number, User: c.Label(), UserID: string(c.user), Transport: c.outbox.Transport.Name(),
 		Remote: c.remote, Since: c.since, Cursors: []string{}, Seq: c.seq.Load(), Queued: c.outbox.Waiting(),
 		Applied: c.applied.Load(), Lag: c.lag.Load(), Device: c.device()}
-	if c.cookie.User != "" {
-		info.Session = &wire.ConnectionSession{ID: string(c.cookie.ID), Since: c.cookie.Since}
+	if c.SessionID() != "" {
+		info.Session = &wire.ConnectionSession{ID: string(c.login.ID), Since: c.login.Since}
 	}
 	if info.Queued == 0 {
 		info.Seq = max(info.Seq, all)

@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -102,7 +103,7 @@ func (a *App) mayUpload(r *http.Request, rt *route.Route) error {
 		return v.session.err
 	}
 	if !v.session.Allows(rt) {
-		return fault.Errorf(fault.Forbidden, "you may not use %s", rt.Pattern())
+		return errNotAllowed(rt)
 	}
 	return nil
 }
@@ -180,6 +181,15 @@ func (a *App) serveFile(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// filesOf, after the name of a model, names the downloads of its files among the actions of a token.
+const filesOf = ".files"
+
+// hasFiles reports whether a name is one of the downloads of a model's files.
+func (a *App) hasFiles(name string) bool {
+	model, is := strings.CutSuffix(name, filesOf)
+	return is && slices.ContainsFunc(a.config.Models, func(m *record.Model) bool { return m.Name == model && len(m.FileFields()) > 0 })
+}
+
 // findFile returns the file that a request names, and its field, if its client may see it or has a link.
 func (a *App) findFile(r *http.Request) (f *record.Field, file record.File, err error) {
 	missing := fault.Errorf(fault.NotFound, "there is no %s", r.URL.Path)
@@ -218,6 +228,9 @@ func (a *App) shownImage(r *http.Request, k record.Key, linked bool) (image *rec
 	s := &v.session
 	if !linked {
 		s.connect(v, &v.conn, &v.follower)
+		if !v.conn.login.Permits(k.Model.Name + filesOf) {
+			return nil, fault.Errorf(fault.Forbidden, "you may not use %s%s", k.Model.Name, filesOf)
+		}
 	}
 	err = a.store.View(v, func(snap *store.Snapshot) (err error) {
 		image, err = snap.Get(k.Model, k.ID)

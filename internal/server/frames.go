@@ -269,7 +269,7 @@ func (c *Connection) audit(s *Session, req *wire.Request) {
 		},
 		Followed: func(ctx context.Context) []query.Scope {
 			own, ofCursor := &follower{}, &follower{}
-			shadow := &Connection{app: a, number: c.number, user: c.user, remote: c.remote, since: c.since, kept: c.kept}
+			shadow := &Connection{app: a, number: c.number, user: c.user, login: c.login, remote: c.remote, since: c.since, kept: c.kept}
 			if fresh := shadow.connect(atSeq(ctx, seq), own); fresh.err == nil {
 				_, _, _ = fresh.spec(atSeq(ctx, seq), ofCursor, cr)
 			}

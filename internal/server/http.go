@@ -101,7 +101,8 @@ func (a *App) Handler() http.Handler {
 	if a.meter != nil {
 		observe = a.meter.Request
 	}
-	config := chain.Config{Observe: observe, Site: a.config.Site, Log: a.log, Pace: a.config.Limits.Pace(), Policy: a.config.Policy, Wrap: a.config.Wrap, Access: a.access, Traces: &a.traces, Probes: a.probes, Fail: a.Fail}
+	config := chain.Config{Observe: observe, Site: a.config.Site, Log: a.log, Pace: a.config.Limits.Pace(), Policy: a.config.Policy, Wrap: a.config.Wrap, Access: a.access, Traces: &a.traces, Probes: a.probes, Fail: a.Fail,
+		Token: func(r *http.Request) (bool, error) { return session.HasToken(r), a.sessions.Check(r) }}
 	return chain.New(config, routes)
 }
 
@@ -153,7 +154,7 @@ func (a *App) serveOpenAPI(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(document) // it fails if the client is gone
 }
 
-// serveUser answers with the user in the request's cookie.
+// serveUser answers with the user of the request's token or cookie.
 func (a *App) serveUser(w http.ResponseWriter, r *http.Request) {
 	user, err := json.Marshal(map[string]record.ID{"user": a.sessions.Of(r, a.secure(r)).User})
 	if err != nil {
@@ -260,8 +261,8 @@ type visit struct {
 func (v *visit) begin(a *App, r *http.Request, timeout time.Duration) {
 	now := time.Now()
 	v.Start(r.Context(), now.Add(timeout))
-	cookie := a.sessions.Of(r, a.secure(r))
-	v.conn.app, v.conn.user, v.conn.cookie, v.conn.remote, v.conn.from, v.conn.since = a, cookie.User, cookie, a.facts(r).Remote, r, now
+	login := a.sessions.Of(r, a.secure(r))
+	v.conn.app, v.conn.user, v.conn.login, v.conn.remote, v.conn.from, v.conn.since = a, login.User, login, a.facts(r).Remote, r, now
 }
 
 // serveAction runs an action and answers with JSON. It redirects a form that was sent by a
@@ -395,7 +396,7 @@ func (a *App) Fail(w http.ResponseWriter, r *http.Request, err error) {
 	if coded.Allow != "" {
 		w.Header().Set("Allow", coded.Allow)
 	}
-	if to := a.signInPath(r); to != "" && coded.Code == fault.Unauthenticated && accepts(r, "text/html") {
+	if to := a.signInPath(r); to != "" && coded.Code == fault.Unauthenticated && accepts(r, "text/html") && !session.HasToken(r) {
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Add("Vary", "Cookie")
 		http.Redirect(w, r, to, http.StatusSeeOther)

@@ -52,7 +52,7 @@ func newHub(app *App) *hub {
 func (h *hub) join(c *Connection) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.app.sessions.Live(c.cookie) { // it ended after the cookie was read
+	if !h.app.sessions.Live(c.login) { // it ended after the cookie was read
 		return fault.Errorf(fault.Unauthenticated, sessionOver)
 	}
 	if c.meter != nil {
@@ -227,7 +227,7 @@ func (h *hub) previewMoves(ctx context.Context, commit store.Commit) *impactPrev
 	touched := h.watches.Touched(commit)
 	for _, f := range touched {
 		if c := f.conn; c.isCurrent(f) && c.current() != nil {
-			shadow := &Connection{app: c.app, number: c.number, user: c.user, remote: c.remote, since: c.since, db: db}
+			shadow := &Connection{app: c.app, number: c.number, user: c.user, login: c.login, remote: c.remote, since: c.since, db: db}
 			p.sessions[c] = shadow.connect(p.ctx, &follower{})
 			for _, oc := range c.OpenCursors() {
 				p.move(p.sessions[c], oc)

@@ -112,6 +112,9 @@ func (c *Connection) sealedRegion(list session.List) (*region, error) {
 // openRegion opens a region of a page and sends the answer. If nothing has changed since
 // the client's position, the answer says so and has no HTML.
 func (c *Connection) openRegion(ctx context.Context, req *wire.Request, list session.List) error {
+	if !c.login.Permits(list.Controller + ".") { // it has no name, so only a token for all of the controller permits it
+		return fault.Errorf(fault.Forbidden, "you may not open regions of %s", list.Controller)
+	}
 	r, err := c.sealedRegion(list)
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/outbox"
+	"github.com/towerkit/tower/internal/server/session"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -68,7 +69,7 @@ const maxOwn = 2 * time.Second
 
 // setCommit tells the other nodes, by a cookie, that a client has made a commit, 0 for none.
 func (a *App) setCommit(w http.ResponseWriter, r *http.Request, seq uint64) {
-	if seq == 0 || !a.store.SharesLog() {
+	if seq == 0 || !a.store.SharesLog() || session.HasToken(r) {
 		return
 	}
 	if err := a.sessions.SetCommit(w, a.secure(r), seq); err != nil {

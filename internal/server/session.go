@@ -100,10 +100,14 @@ func (s *Session) Controller(controller *route.Controller) (made any, err error)
 // An allower is a controller that decides which of its routes a user may use.
 type allower interface{ Allow(action string) bool }
 
-// Allows reports whether the session's user may use a route: the method Allow of its
+// Allows reports whether the session's user may use a route: the client's token permits it, if
+// it has one, and the method Allow of its
 // controller returns true, or it has no such method. A controller without it is not made
 // for that.
 func (s *Session) Allows(rt *route.Route) bool {
+	if !s.Conn.login.Permits(rt.Name) {
+		return false
+	}
 	zero := rt.Controller.Zero
 	if _, guarded := zero.(allower); !guarded && zero != nil { // an interface has no zero controller
 		return s.err == nil
@@ -122,6 +126,10 @@ func (s *Session) Allows(rt *route.Route) bool {
 		return nil
 	})
 	return err == nil && allowed
+}
+
+func errNotAllowed(rt *route.Route) error {
+	return fault.Errorf(fault.Forbidden, "you may not use %s", rt.Pattern())
 }
 
 func errNotOpened(rt *route.Route) error {
@@ -145,7 +153,7 @@ func (s *Session) rights() string {
 // input, and returns its output.
 func (s *Session) run(ctx context.Context, rt *route.Route, path url.Values, body json.RawMessage, sent url.Values) (out any, err error) {
 	if !s.Allows(rt) {
-		return nil, fault.Errorf(fault.Forbidden, "you may not use %s", rt.Pattern())
+		return nil, errNotAllowed(rt)
 	}
 	in, err := rt.Inputs.Decode(path, body, sent, s.openFile) // its problems say which fields there are
 	if err != nil {

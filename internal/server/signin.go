@@ -26,15 +26,28 @@ const sessionOver = "this session has ended; sign in again"
 
 // SignIn makes a user the one of this client from its next request on. Over HTTP, the
 // answer sets the cookie. Over a socket, the client fetches the cookie and connects
-// again. Outside an action SignIn does nothing.
+// again. Outside an action, and for a client with a token, SignIn does nothing.
 func (c *Connection) SignIn(ctx context.Context, start session.Start) {
-	if call := callOf(ctx); call != nil {
+	if call := callOf(ctx); call != nil && !c.login.ByToken {
 		call.SignIn = &start
 	}
 }
 
 // SignOut makes the client a visitor, as SignIn without a user.
 func (c *Connection) SignOut(ctx context.Context) { c.SignIn(ctx, session.Start{}) }
+
+// ForToken prepares for the creation of a token in the transaction: the answer of the running call
+// is not stored. It returns the index of an action that is unknown, -1 if there is none. The error is [fault.Forbidden] in a call that a token has made, so that what is stolen
+// ends with it.
+func (tx *Tx) ForToken(ctx context.Context, actions []string) (unknown int, err error) {
+	if call := callOf(ctx); call != nil {
+		if call.conn.login.ByToken {
+			return -1, fault.Errorf(fault.Forbidden, "a token cannot make tokens; sign in")
+		}
+		call.secret = true
+	}
+	return slices.IndexFunc(actions, func(action string) bool { return !tx.App.router.HasName(action) && !tx.App.hasFiles(action) }), nil
+}
 
 // Guess runs check, which reports whether the client knows the secret of an account. The
 // error is [fault.TooMany], and check does not run, after too many wrong guesses.
@@ -73,7 +86,7 @@ func (a *App) EndSession(by string, user, id record.ID) error {
 		if id == "" {
 			return a.sessions.EndAll(a.ctx, tx, user)
 		}
-		if !a.sessions.Live(session.Session{ID: id, User: user}) {
+		if !a.sessions.Has(user, id) {
 			return fault.Errorf(fault.NotFound, "this session has ended already")
 		}
 		return a.sessions.End(tx, id)
@@ -86,7 +99,7 @@ func (a *App) endSessions(by string, user record.ID, end func(*store.Tx) error) 
 		err = a.engine.Wait(a.ctx, commit.Seq)
 	}
 	for _, c := range a.hub.of(user) {
-		if !a.sessions.Live(c.cookie) {
+		if !a.sessions.Live(c.login) {
 			a.hub.leave(c)
 		}
 	}
@@ -103,7 +116,7 @@ func (a *App) Sessions(user record.ID) ([]wire.SessionInfo, error) {
 	})
 	connected := map[record.ID][]*Connection{}
 	for _, c := range a.hub.all() {
-		connected[c.cookie.ID] = append(connected[c.cookie.ID], c)
+		connected[c.login.ID] = append(connected[c.login.ID], c)
 	}
 	infos := []wire.SessionInfo{}
 	for _, d := range all {
@@ -121,8 +134,8 @@ func (a *App) Sessions(user record.ID) ([]wire.SessionInfo, error) {
 	return infos, err
 }
 
-// IsSession reports whether a change is one of a session.
-func (a *App) IsSession(c store.Change) bool { return c.Model == a.config.Session.Table.Model }
+// IsSession reports whether a change is one of a session or a token.
+func (a *App) IsSession(c store.Change) bool { return a.sessions.IsOf(&c) }
 
 // device returns what the client says it is, "" if that is not known.
 func (c *Connection) device() string { return edge.Device(c.agent()) }
@@ -137,11 +150,11 @@ func (c *Connection) agent() string {
 // expectEnd prepares for the end of the connection's own session, if tx ends it: the
 // connection is then answered before it ends. The caller calls the result when tx is over.
 func (c *Connection) expectEnd(tx *store.Tx) (over func()) {
-	if c.cookie.ID == "" || !c.app.sessions.Changes(tx, c.cookie.ID) {
+	if c.login.ID == "" || !c.app.sessions.Changes(tx, c.login.ID) {
 		return func() {}
 	}
 	was := c.leaving.Swap(true)
-	return func() { c.leaving.Store(was || !c.app.sessions.Live(c.cookie)) }
+	return func() { c.leaving.Store(was || !c.app.sessions.Live(c.login)) }
 }
 
 // signIn starts the session that a call asked for, in place of the client's own, which
@@ -150,7 +163,7 @@ func (c *Connection) signIn(ctx context.Context, start session.Start) (session.N
 	start.Address, start.Agent = c.remote, c.agent()
 	over := func() {}
 	defer func() { over() }()
-	return c.app.sessions.Start(ctx, "sign in of "+c.Label(), start, c.cookie.ID, func(tx *store.Tx) {
+	return c.app.sessions.Start(ctx, "sign in of "+c.Label(), start, c.login.ID, func(tx *store.Tx) {
 		over()
 		over = c.expectEnd(tx)
 	})
@@ -170,11 +183,11 @@ func (c *Connection) setCookie(ctx context.Context, w http.ResponseWriter, secur
 const maxCookie = 4096
 
 // SetCookie gives this client a cookie with the answer of the call that ctx belongs to.
-// Outside of a call it does nothing.
+// Outside of a call, and for a client with a token, it does nothing.
 func (c *Connection) SetCookie(ctx context.Context, cookie *http.Cookie) error {
 	to := callOf(ctx)
 	if to == nil {
-		to = &call{}
+		to = &call{conn: c}
 	}
 	return to.setCookie(cookie)
 }
@@ -193,7 +206,9 @@ func (c *call) setCookie(cookie *http.Cookie) error {
 	case len(own.Name)+len(own.Value) > maxCookie:
 		return fmt.Errorf("set the cookie %q: it has %d bytes, and browsers keep %d", own.Name, len(own.Name)+len(own.Value), maxCookie)
 	}
-	c.Cookies = append(c.Cookies, own.String())
+	if !c.conn.login.ByToken {
+		c.Cookies = append(c.Cookies, own.String())
+	}
 	return nil
 }
 
@@ -291,13 +306,13 @@ func thenPath(sent url.Values) (path string, said bool) {
 	return path, path != "" || then == "back"
 }
 
-// endByCommit ends the connections whose sessions a commit has ended, on this node or another.
+// endByCommit ends the connections whose sessions or tokens a commit has ended, on this node or another.
 // They receive nothing of the commit. It runs under the lock of the engine, so it leaves
 // the rest to the transports.
 func (h *hub) endByCommit(commit store.Commit) {
 	for _, over := range h.app.sessions.Ended(commit.Changes) {
 		for _, c := range h.of(over.User) {
-			if c.cookie.ID == over.ID && !c.leaving.Load() {
+			if c.login.ID == over.ID && !c.leaving.Load() {
 				c.cut.Store(true)
 				c.outbox.Cut(outbox.CloseSession, sessionOver)
 			}
@@ -309,8 +324,8 @@ func (h *hub) endByCommit(commit store.Commit) {
 func (h *hub) sessions() []record.ID {
 	ids := map[record.ID]bool{}
 	for _, c := range h.all() {
-		if c.cookie.ID != "" {
-			ids[c.cookie.ID] = true
+		if c.login.ID != "" {
+			ids[c.login.ID] = true
 		}
 	}
 	return slices.Collect(maps.Keys(ids))

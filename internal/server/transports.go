@@ -30,11 +30,11 @@ func (a *App) Joined() []outbox.Transport {
 	return transports
 }
 
-// Owns reports whether a request's cookie names the session of a connection. It may have
-// ended, so that a client can fetch the reason why its connection did. A connection that was
+// Owns reports whether a request's token or cookie names the session of a connection. That of a
+// cookie may have ended, so that a client can fetch the reason why its connection did. A connection that was
 // opened with such a cookie is a visitor's.
 func (a *App) Owns(r *http.Request, c transport.Connection) bool {
-	named, own := a.sessions.Named(r, a.secure(r)).ID, c.(*Connection).cookie.ID
+	named, own := a.sessions.Named(r, a.secure(r)).ID, c.(*Connection).login.ID
 	return named == own || own == "" && a.sessions.Of(r, a.secure(r)).ID == ""
 }
 

@@ -13,7 +13,7 @@ import (
 var (
 	secretName = regexp.MustCompile(`(?i)(^|_)(passw(or)?d|passphrase|passcode|pass|pwd|secret|token|api_?key|access_?key|private_?key|credentials?|authorization|auth|bearer|otp|pin|ssn)$`)
 	// Prefixes of common tokens, and other text that is not a word.
-	secretText = regexp.MustCompile(`(?i)^(bearer |basic |eyj[\w-]{8,}\.|(sk|pk|rk)_(live|test)_|gh[pousr]_|github_pat_|glpat-|xox[abposr]-|akia[0-9a-z]{12,}|aiza[\w-]{30,}|-----begin |\$2[aby]\$|\$argon2)`)
+	secretText = regexp.MustCompile(`(?i)^(bearer |basic |eyj[\w-]{8,}\.|(sk|pk|rk)_(live|test)_|gh[pousr]_|twr_|github_pat_|glpat-|xox[abposr]-|akia[0-9a-z]{12,}|aiza[\w-]{30,}|-----begin |\$2[aby]\$|\$argon2)`)
 	userinfo   = regexp.MustCompile(`^[a-z][a-z0-9+.-]*://[^/@\s]*:[^/@\s]+@`)
 	camel      = regexp.MustCompile(`([a-z0-9])([A-Z])`)
 )

@@ -21,6 +21,7 @@ func TestSecretsAreNotKept(t *testing.T) {
 		`f("Bearer abc")`:                                                 `f(REDACTED)`,
 		`f("sk_live_4eC39HqLyjWDarjtT1zdp7dc")`:                           `f(REDACTED)`,
 		`f("ghp_16C7e42F292c6912E7710c838347Ae178B4a")`:                   `f(REDACTED)`,
+		`f("twr_01JB0000000000000000000ADAXYZ")`:                          `f(REDACTED)`,
 		`f("postgres://ada:pw@host/db")`:                                  `f(REDACTED)`,
 		`f("https://host/a:b@c")`:                                         `f("https://host/a:b@c")`,
 		`f("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0")`: `f(REDACTED)`,

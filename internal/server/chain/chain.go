@@ -33,6 +33,8 @@ type Config struct {
 	Wrap   func(http.Handler) http.Handler // the application's middleware; nil: none
 	// Observe receives each request, by the name of its route; nil: nobody counts them.
 	Observe func(route string, status int, took time.Duration)
+	// Token reports whether a request carries a token. It fails if that is not valid.
+	Token func(*http.Request) (bool, error)
 	// Fail answers a request with an error, and logs an internal one.
 	Fail func(http.ResponseWriter, *http.Request, error)
 }
@@ -127,11 +129,19 @@ func (c *chain) check(x *Exchange, r *http.Request) error {
 		http.Redirect(x, r, location, http.StatusPermanentRedirect)
 		return nil
 	}
-	if refusal == nil && changes(r) {
-		refusal = c.Site.CheckOrigin(r, &x.Facts)
-	}
 	if refusal != nil {
 		return c.refuse(x, r, refusal)
+	}
+	byToken, err := c.Token(r)
+	if err != nil {
+		x.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+		return err
+	}
+	// No browser adds a token by itself, and beside it a cookie does not count.
+	if !byToken && changes(r) {
+		if refusal := c.Site.CheckOrigin(r, &x.Facts); refusal != nil {
+			return c.refuse(x, r, refusal)
+		}
 	}
 	return nil
 }

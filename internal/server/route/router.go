@@ -281,6 +281,15 @@ func (r *Router) FindURL(method string, target *url.URL) (*Route, url.Values, er
 	}
 }
 
+// HasName reports whether a name is that of a route, "posts.create", or stands for all of a
+// controller, "posts.*", or for all, "*".
+func (r *Router) HasName(name string) bool {
+	if controller, all := strings.CutSuffix(name, ".*"); all {
+		return r.controllers[controller] != nil
+	}
+	return name == "*" || slices.ContainsFunc(r.Routes, func(rt *Route) bool { return rt.Name == name })
+}
+
 // Check returns an error that lists everything that is wrong with the routes, one
 // problem on each line.
 func (r *Router) Check() error {

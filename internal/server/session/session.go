@@ -1,7 +1,9 @@
 // Package session knows who is signed in, and on which device. Signing in starts a
 // [Session]: a record, which the sealed cookie of its client names by a token. The record
 // has the hash of the token, so that who reads the store can sign in as nobody. A session
-// ends when its record is deleted, in whatever way, or when its time is over.
+// ends when its record is deleted, in whatever way, or when its time is over. The same holds for
+// a token, which a program sends in place of a cookie, and which may do a part of what its user
+// may: it has a record of its own, and is a session of its own.
 //
 // It also seals the lists that a page shows, and the tickets by which a client that signed in
 // over a socket gets its cookie. What has been sealed can be opened on every node. Its methods are safe for concurrent use.
@@ -16,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,19 +30,22 @@ import (
 
 const cookieName = edge.SessionCookie // also what its contents are sealed for
 
-// A Session is one signed-in device. The zero value is a visitor's.
+// A Session is one signed-in device, or a token. The zero value is a visitor's.
 type Session struct {
 	ID    record.ID
 	User  record.ID
 	Since time.Time
+
+	ByToken bool
+	Actions string // those that a token may use, separated by spaces: see Permits
 }
 
-// A Details value is the content of a session's record.
+// A Details value is the content of the record of a session or a token.
 type Details struct {
 	Session
 	Token   string // the hash of the token
 	Method  string // how the user has shown who they are
-	Label   string // of the device, for people
+	Label   string // of the device or the token, for people
 	Address string // where it was last seen
 	Agent   string
 	Seen    time.Time
@@ -50,6 +56,7 @@ type Details struct {
 // Options are those of [New].
 type Options struct {
 	Table   *typed.Table[Details] // whose fields userId and expiresAt are indexed
+	Tokens  *typed.Table[Details] // as well
 	Secrets []string              // cookies are sealed with the first, and opened with each
 	Idle    time.Duration         // after which a session that is not used ends
 	Age     time.Duration         // after which each ends
@@ -89,6 +96,8 @@ type Name struct {
 	ID    record.ID `json:"session"`
 	Token string    `json:"token"`
 	Seq   uint64    `json:"seq"` // the commit that started it
+
+	bearer bool // it is a token's
 }
 
 // Start starts a session, with a commit by an author. The session instead ends in the same
@@ -117,7 +126,6 @@ func (s *Sessions) Start(ctx context.Context, by string, start Start, instead re
 	}
 	if n.ID != "" {
 		n.Seq = commit.Seq
-		s.uses.poke()
 	}
 	return n, nil
 }
@@ -137,9 +145,10 @@ func (s *Sessions) create(tx *store.Tx, start Start) (Name, error) {
 	return Name{ID: image.ID, Token: token}, nil
 }
 
-// expiry returns when a session ends that is not used any more.
+// expiry returns when a session ends that is not used any more. A token has its time, however it
+// is used.
 func (s *Sessions) expiry(d *Details) time.Time {
-	if idle := d.Seen.Add(s.Idle); idle.Before(d.Ends) {
+	if idle := d.Seen.Add(s.Idle); !d.ByToken && idle.Before(d.Ends) {
 		return idle
 	}
 	return d.Ends
@@ -152,7 +161,7 @@ func hash(token string) string {
 }
 
 // Of returns the session of a request, and counts that as a use of it: the one that its
-// cookie names, or a visitor's if that has ended. Over HTTPS, secure, it is another cookie
+// token or else its cookie names, or a visitor's if that has ended. Over HTTPS, secure, it is another cookie
 // than over HTTP. If the session has started on another node, Of waits for that commit, for two seconds at most.
 func (s *Sessions) Of(r *http.Request, secure bool) Session {
 	n := s.Named(r, secure)
@@ -169,8 +178,12 @@ func (s *Sessions) Of(r *http.Request, secure bool) Session {
 
 const catchUp = 2 * time.Second
 
-// Named returns what a request's cookie names, even if that has ended.
+// Named returns what a request's token names, or else its cookie, even if that has ended. Only
+// what a cookie names is known to have existed.
 func (s *Sessions) Named(r *http.Request, secure bool) (n Name) {
+	if text, has := bearer(r); has {
+		return named(text)
+	}
 	cookie, err := r.Cookie(edge.CookieName(cookieName, secure))
 	if err != nil || s.sealer.open(cookieName, cookie.Value, &n) != nil {
 		return Name{}
@@ -191,7 +204,7 @@ func (s *Sessions) find(ctx context.Context, n Name) (Details, error) {
 		}
 	}
 	d, err := s.details(n.ID)
-	if err == nil && subtle.ConstantTimeCompare([]byte(d.Token), []byte(hash(n.Token))) != 1 {
+	if same := subtle.ConstantTimeCompare([]byte(d.Token), []byte(hash(n.Token))) == 1; err == nil && (!same || d.ByToken != n.bearer) {
 		err = errOver
 	}
 	return d, err
@@ -209,12 +222,17 @@ func (s *Sessions) details(id record.ID) (d Details, err error) {
 	return d, err
 }
 
-func (s *Sessions) get(snap *store.Snapshot, id record.ID) (Details, error) {
-	image, err := snap.Get(s.Table.Model, id)
-	if err != nil {
-		return Details{}, err
+func (s *Sessions) get(snap *store.Snapshot, id record.ID) (d Details, err error) {
+	for _, t := range s.tables() {
+		var image *record.Image
+		if image, err = snap.Get(t.Model, id); err == nil {
+			return t.Of(image)
+		}
+		if !errors.Is(err, store.ErrNotFound) {
+			break
+		}
 	}
-	return s.Table.Of(image)
+	return d, err
 }
 
 // Live reports whether a session has not ended. A visitor's never does. A session is not
@@ -224,16 +242,33 @@ func (s *Sessions) Live(session Session) bool {
 		return true
 	}
 	d, err := s.details(session.ID)
-	return err == nil && d.User == session.User
+	return err == nil && d.User == session.User && d.Actions == session.Actions
+}
+
+// Has reports whether a user has the session or the token with an id.
+func (s *Sessions) Has(user, id record.ID) bool {
+	d, err := s.details(id)
+	return err == nil && d.User == user
 }
 
 // End ends a session as part of a transaction, or returns [store.ErrNotFound].
-func (s *Sessions) End(tx *store.Tx, id record.ID) error { return tx.Delete(s.Table.Model, id) }
+func (s *Sessions) End(tx *store.Tx, id record.ID) error {
+	_, t, err := s.in(tx, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	return tx.Delete(t.Model, id)
+}
 
 // Changes reports whether a transaction has changed or ended a session.
-func (s *Sessions) Changes(tx *store.Tx, id record.ID) bool { return tx.Wrote(s.Table.Model, id) }
+func (s *Sessions) Changes(tx *store.Tx, id record.ID) bool {
+	return slices.ContainsFunc(s.tables(), func(t *typed.Table[Details]) bool { return tx.Wrote(t.Model, id) })
+}
 
-// EndAll ends all sessions of a user as part of a transaction.
+// IsOf reports whether a change is one of a session or a token.
+func (s *Sessions) IsOf(c *store.Change) bool { return s.table(c.Model) != nil }
+
+// EndAll ends all sessions of a user as part of a transaction, and no token.
 func (s *Sessions) EndAll(ctx context.Context, tx *store.Tx, user record.ID) error {
 	var all []Details
 	err := tx.View(ctx, func(snap *store.Snapshot) (err error) {
@@ -260,25 +295,35 @@ func (s *Sessions) List(snap *store.Snapshot, user record.ID) (all []Details, er
 	return all, err
 }
 
-// Ended returns the sessions that a commit has ended.
+// Ended returns the sessions that a commit has ended. One of which the user, the token or the
+// actions are others now, or the time is over, has ended, too.
 func (s *Sessions) Ended(changes []store.Change) (ended []Session) {
 	for i := range changes {
 		c := &changes[i]
-		if c.Model != s.Table.Model || c.Before == nil {
+		t := s.table(c.Model)
+		if t == nil {
 			continue
 		}
-		before, err := s.Table.Of(c.Before)
-		if err != nil {
-			continue // nobody could use it
+		before, known := contentOf(t, c.Before)
+		after, lives := contentOf(t, c.After)
+		lives = lives && after.Expires.After(s.Now())
+		if lives && (!known || after.Expires.Before(before.Expires)) {
+			s.uses.poke() // it may end before the next sweep
 		}
-		if c.After != nil {
-			if after, err := s.Table.Of(c.After); err == nil && after.User == before.User && after.Token == before.Token {
-				continue
-			}
+		if known && !(lives && after.User == before.User && after.Token == before.Token && after.Actions == before.Actions) {
+			ended = append(ended, before.Session)
 		}
-		ended = append(ended, before.Session)
 	}
 	return ended
+}
+
+// contentOf returns the content of an image, false if there is none, or none that anybody could use.
+func contentOf(t *typed.Table[Details], image *record.Image) (d Details, known bool) {
+	if image == nil {
+		return d, false
+	}
+	d, err := t.Of(image)
+	return d, err == nil
 }
 
 // newCookie returns an empty cookie, for HTTPS only if secure.

@@ -29,10 +29,10 @@ type row struct {
 	ExpiresAt time.Time `json:"expiresAt" tower:"index"`
 }
 
-// table returns the model of sessions, as package tower has one.
-func table(t *testing.T) *typed.Table[Details] {
+// table returns a model of sessions or tokens, as package tower has one of each.
+func table(t *testing.T, name string) *typed.Table[Details] {
 	t.Helper()
-	m, err := record.NewModel("sessions", &row{})
+	m, err := record.NewModel(name, &row{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func table(t *testing.T) *typed.Table[Details] {
 		Read: func(rec any) Details {
 			r := rec.(*row)
 			d := r.Details
-			d.Session = Session{ID: r.ID, User: r.UserID, Since: r.CreatedAt}
+			d.Session = Session{ID: r.ID, User: r.UserID, Since: r.CreatedAt, ByToken: name == "tokens", Actions: d.Actions}
 			return d
 		},
 		Write: func(rec any, d *Details) {
@@ -54,17 +54,17 @@ type clock struct{ now time.Time }
 
 func open(t *testing.T, path string, at *clock, secrets ...string) *Sessions {
 	t.Helper()
-	table := table(t)
+	sessions, tokens := table(t, "sessions"), table(t, "tokens")
 	if at == nil {
 		at = &clock{time.Now()}
 	}
 	now := func() time.Time { return at.now }
-	st, err := store.Open(path, store.Options{Models: []*record.Model{table.Model}, Now: now})
+	st, err := store.Open(path, store.Options{Models: []*record.Model{sessions.Model, tokens.Model}, Now: now})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = st.Close() })
-	return New(st, Options{Table: table, Secrets: secrets, Idle: 24 * time.Hour, Age: 240 * time.Hour, Now: now})
+	return New(st, Options{Table: sessions, Tokens: tokens, Secrets: secrets, Idle: 24 * time.Hour, Age: 240 * time.Hour, Now: now})
 }
 
 func start(t *testing.T, s *Sessions, user record.ID) Name {

@@ -35,6 +35,9 @@ func (u *uses) note(d *Details) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.since[d.ID] = d.Seen
+	if d.Seen.IsZero() { // for the first time
+		u.poke()
+	}
 }
 
 func (u *uses) take() map[record.ID]time.Time {
@@ -124,15 +127,18 @@ func (s *Sessions) due(ctx context.Context, used map[record.ID]time.Time) (due [
 func (s *Sessions) over(ctx context.Context) (next time.Duration, over []record.ID, err error) {
 	now := s.Now()
 	next = s.fresh() / 4
-	err = s.store.View(ctx, func(snap *store.Snapshot) error {
-		return s.Table.Scan(snap, store.Range{Index: s.Table.Model.Field("expiresAt")}, func(d Details) bool {
-			if d.Expires.After(now) {
-				next = min(next, d.Expires.Sub(now))
-				return false
-			}
-			over = append(over, d.ID)
-			return true
-		})
+	err = s.store.View(ctx, func(snap *store.Snapshot) (err error) {
+		for _, t := range s.tables() {
+			err = errors.Join(err, t.Scan(snap, store.Range{Index: t.Model.Field("expiresAt")}, func(d Details) bool {
+				if d.Expires.After(now) {
+					next = min(next, d.Expires.Sub(now))
+					return false
+				}
+				over = append(over, d.ID)
+				return true
+			}))
+		}
+		return err
 	})
 	return next, over, err
 }
@@ -156,20 +162,20 @@ func (s *Sessions) inBatches(ctx context.Context, ids []record.ID, change func(*
 
 // touch notes that a session is used now.
 func (s *Sessions) touch(tx *store.Tx, id record.ID) error {
-	d, _, err := s.Table.Get(tx, id)
+	d, t, err := s.in(tx, id)
 	if err != nil {
 		return err
 	}
 	d.Seen = tx.Now()
 	d.Expires = s.expiry(&d)
-	return s.Table.Put(tx, id, &d)
+	return t.Put(tx, id, &d)
 }
 
 // endOver ends a session if its time is still over.
 func (s *Sessions) endOver(tx *store.Tx, id record.ID) error {
-	d, _, err := s.Table.Get(tx, id)
+	d, t, err := s.in(tx, id)
 	if err != nil || d.Expires.After(tx.Now()) {
 		return err
 	}
-	return s.End(tx, id)
+	return tx.Delete(t.Model, id)
 }
