@@ -34,6 +34,27 @@ func RedirectTo(path string) RouteOption {
 	}}
 }
 
+// Only permits the action, the page or the handler to those whom one of the rules permits, besides
+// the controller's Allow. The others answer 403, and it is not announced to them. With [Own],
+// the record decides:
+//
+//	post := models.Posts.Fields
+//	tower.Action(posts, "PATCH /posts/{id}", (*Posts).Update, tower.Only(tower.Own(&post.AuthorID), tower.Role("editor")))
+func Only(rules ...Rule) RouteOption {
+	return RouteOption{func(rt *route.Route) error {
+		if len(rules) == 0 {
+			return errors.New("Only has no rule, so nobody may use it")
+		}
+		for _, rule := range rules {
+			if rule.err != nil {
+				return rule.err
+			}
+			rt.Only = append(rt.Only, rule.grant)
+		}
+		return nil
+	}}
+}
+
 func ofAction(option string, rt *route.Route) error {
 	if rt.Kind != route.KindAction {
 		return fmt.Errorf("%s is for an action, not for a %s", option, rt.Kind)

@@ -40,6 +40,9 @@ func NewRouter[S any](connect func(context.Context, *Connection) (S, error)) *Ro
 	r.Connect = func(ctx context.Context, c any) (any, error) {
 		return connect(ctx, connectionOf(c.(*server.Connection)))
 	}
+	if reflect.TypeFor[S]().Implements(reflect.TypeFor[RoleHolder]()) {
+		r.HasRole = func(session any, role string) bool { return session.(RoleHolder).HasRole(role) }
+	}
 	return &Router[S]{r}
 }
 

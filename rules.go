@@ -1,5 +1,43 @@
 package tower
 
+import (
+	"errors"
+
+	"github.com/towerkit/tower/internal/server/route"
+)
+
+// A Rule says who may use a route: see [Only]. No rule permits anything to a visitor.
+type Rule struct {
+	grant route.Grant
+	err   error
+}
+
+// SignedIn permits a route to every user.
+func SignedIn() Rule { return Rule{} }
+
+// Role permits a route to users who have one of the roles. The router's session says so: it is
+// a [RoleHolder].
+func Role(names ...string) Rule {
+	if len(names) == 0 {
+		return Rule{err: errors.New("Role names no role")}
+	}
+	return Rule{grant: route.Grant{Roles: names}}
+}
+
+// Own permits an action on records that name the user in a field, a pointer into the model's
+// Fields: "its author". Whatever the action commits, a record of that model that it changes or
+// deletes must name the user before, and one that it creates must do so afterwards; or else
+// nothing is committed, and the answer is 403. [UpdateVisible] and [DeleteVisible] say so
+// before the change, and .Can of a view leaves out what would be refused.
+func Own(field *ID) Rule { return Rule{grant: route.Grant{Owner: field}} }
+
+// A RoleHolder is a router's session that knows the roles of its user.
+type RoleHolder interface {
+	// HasRole reports whether the user has a role. Like a rule, it must depend on the session
+	// alone, and not block.
+	HasRole(role string) bool
+}
+
 // A Matcher is a controller with a rule for the records of the model T: a user
 // receives only records for which Match returns true. Cursors ask it for each
 // candidate, before limit and offset apply, and [Visible] and its like ask it for

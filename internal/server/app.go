@@ -208,7 +208,7 @@ func New(config Config) (*App, error) {
 	if err := migrate.Check(config.Migrations); err != nil {
 		return nil, err
 	}
-	if err := a.router.CheckRules(config.Models); err != nil {
+	if err := errors.Join(a.router.CheckRules(config.Models), a.router.CheckGrants(config.Models)); err != nil {
 		return nil, err
 	}
 	for _, rt := range a.router.Routes {

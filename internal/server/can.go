@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/towerkit/tower/internal/record"
@@ -48,6 +49,9 @@ func (v viewer) Can(action string, rec any) (bool, error) {
 				return nil
 			}
 		}
+		if !v.session.grantsRecord(rt, m, rec) {
+			return nil
+		}
 		can, err = v.session.permits(rt, m, func() (any, error) { return rec, nil })
 		return err
 	})
@@ -89,6 +93,9 @@ func (c *Connection) CheckCan(ctx context.Context, image *record.Image) error {
 	}
 	permitted := false
 	err = fault.Recover("a rule", func() error {
+		if !s.session.grantsImage(s.route, image) {
+			return nil
+		}
 		permitted, err = s.session.permits(s.route, image.Model, image.Record)
 		return err
 	})
@@ -96,9 +103,77 @@ func (c *Connection) CheckCan(ctx context.Context, image *record.Image) error {
 		c.app.Report(ctx, "rule", err)
 	}
 	if !permitted || err != nil {
-		return fault.Errorf(fault.Forbidden, "you may not do this with this %s", strings.ToLower(image.Model.Type))
+		return errNotPermitted(image.Model)
 	}
 	return nil
+}
+
+// grants reports whether the session's user may use a route at all: a grant permits it, or may do
+// so for a record.
+func (s *Session) grants(rt *route.Route) bool {
+	return len(rt.Only) == 0 || s.grantsAny(rt) || s.Conn.user != "" && rt.IsOwned()
+}
+
+// grantsAny reports whether a grant of a route permits it to the session's user whatever the
+// record. A role that panics is denied.
+func (s *Session) grantsAny(rt *route.Route) bool {
+	granted := false
+	err := fault.Recover("a rule", func() error {
+		granted = slices.ContainsFunc(rt.Only, func(g route.Grant) bool {
+			if g.Owner != nil || s.Conn.user == "" {
+				return false
+			}
+			return len(g.Roles) == 0 || slices.ContainsFunc(g.Roles, func(role string) bool { return s.Conn.app.router.HasRole(s.value, role) })
+		})
+		return nil
+	})
+	if err != nil {
+		s.Conn.app.Report(s.Conn.app.ctx, "rule", err)
+	}
+	return granted && err == nil
+}
+
+// grantsRecord reports whether the grants of a route permit what it does with a record of a model.
+func (s *Session) grantsRecord(rt *route.Route, m *record.Model, rec any) bool {
+	owned := rt.Owned(m)
+	return len(owned) == 0 || s.grantsAny(rt) || slices.ContainsFunc(owned, func(g route.Grant) bool { return g.Permits(s.Conn.user, rec) })
+}
+
+// grantsImage is grantsRecord for the image of one. It is false for what does not fit its model.
+func (s *Session) grantsImage(rt *route.Route, image *record.Image) bool {
+	if len(rt.Owned(image.Model)) == 0 {
+		return true
+	}
+	rec, err := image.Record()
+	return err == nil && s.grantsRecord(rt, image.Model, rec)
+}
+
+// guarded returns a function of a transaction that refuses changes of records which the grants of
+// the running action do not permit, however it makes them.
+func (c *call) guarded(ctx context.Context, fn func(*Tx) error) func(*Tx) error {
+	serving, ok := ctx.Value(servingKey{}).(*serving)
+	if !ok || !c.route.IsOwned() {
+		return fn
+	}
+	return func(tx *Tx) error {
+		if err := fn(tx); err != nil {
+			return err
+		}
+		for _, change := range tx.Changes() {
+			image := change.Before
+			if image == nil {
+				image = change.After
+			}
+			if !serving.session.grantsImage(c.route, image) {
+				return errNotPermitted(image.Model)
+			}
+		}
+		return nil
+	}
+}
+
+func errNotPermitted(m *record.Model) error {
+	return fault.Errorf(fault.Forbidden, "you may not do this with this %s", strings.ToLower(m.Type))
 }
 
 // actionNamed returns the route of an action, "Update" of a controller or "posts.Update".

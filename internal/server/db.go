@@ -72,11 +72,14 @@ func WithAuthor(ctx context.Context, name string) context.Context {
 // Transaction runs fn and commits what it wrote, all or nothing. It runs fn again if
 // another commit changed what fn read. It returns when the commit is on disk.
 func (a *App) Transaction(ctx context.Context, fn func(*Tx) error) error {
+	call := callOf(ctx)
+	if call != nil {
+		fn = call.guarded(ctx, fn)
+	}
 	if db, ok := ctx.Value(dbKey{}).(DB); ok {
 		return db.Transaction(ctx, fn)
 	}
 	by := "app"
-	call := callOf(ctx)
 	if call != nil {
 		by = call.author()
 	}

@@ -100,17 +100,16 @@ func (s *Session) Controller(controller *route.Controller) (made any, err error)
 // An allower is a controller that decides which of its routes a user may use.
 type allower interface{ Allow(action string) bool }
 
-// Allows reports whether the session's user may use a route: the client's token permits it, if
-// it has one, and the method Allow of its
-// controller returns true, or it has no such method. A controller without it is not made
-// for that.
+// Allows reports whether the session's user may use a route: the client's token, if it has one,
+// and the route's grants permit it, and the method Allow of its controller returns true, or it
+// has no such method. A controller without it is not made for that.
 func (s *Session) Allows(rt *route.Route) bool {
-	if !s.Conn.login.Permits(rt.Name) {
+	if !s.Conn.login.Permits(rt.Name) || s.err != nil || !s.grants(rt) {
 		return false
 	}
 	zero := rt.Controller.Zero
 	if _, guarded := zero.(allower); !guarded && zero != nil { // an interface has no zero controller
-		return s.err == nil
+		return true
 	}
 	controller, err := s.Controller(rt.Controller)
 	if err != nil {

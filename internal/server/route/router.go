@@ -74,6 +74,8 @@ type Route struct {
 	Timeout time.Duration // of a request or call; 0: that of the application
 	Rates   []limit.Rate  // how often clients may use the route; nil: as often as they like
 
+	Only []Grant // one of them must permit; none: all may use the route, see CheckGrants
+
 	Inputs *Inputs
 }
 
@@ -112,6 +114,8 @@ func (r *Route) Describe() wire.Route {
 type Router struct {
 	// Connect returns the application's session for a connection. It must be set.
 	Connect func(ctx context.Context, connection any) (session any, err error)
+	// HasRole reports whether the user of a session has a role; nil: sessions know no roles.
+	HasRole func(session any, role string) bool
 
 	Routes      []*Route      // in the order of their declaration
 	Mounted     []*Controller // in the order of their declaration
