@@ -28,6 +28,8 @@ func (find Find) Routes() *cobra.Command {
 application is not running, tower routes starts it.`,
 		Example: `  tower routes
   tower routes -g posts
+  tower routes --as 01JZ8Y0K4N5Q6R7S8T9V0W1X2Y
+  tower routes --as ''
   tower routes --json
   tower routes --curl -g 'POST /posts'`,
 		Args: cli.NoArguments,
@@ -36,7 +38,7 @@ application is not running, tower routes starts it.`,
 			if err != nil {
 				return cli.Usage(fmt.Sprintf("--grep %q is not a pattern: %v", pattern, err), "it is a regular expression, for example: post|user")
 			}
-			routes, url, err := fetchRoutes(cmd, choice, as)
+			routes, url, err := fetchRoutes(cmd, choice, as, cmd.Flags().Changed("as"))
 			if err != nil {
 				return err
 			}
@@ -63,12 +65,12 @@ application is not running, tower routes starts it.`,
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print each route as a line of JSON")
 	cmd.Flags().BoolVar(&curl, "curl", false, "print curl commands that call the actions and pages")
 	cmd.Flags().StringVarP(&pattern, "grep", "g", "", "list only routes that match this regular expression")
-	cmd.Flags().StringVar(&as, "as", "", "list only routes that the user with this id may use")
+	cmd.Flags().StringVar(&as, "as", "", "list only what the user with this id may use; empty: what a visitor may use")
 	choice = find.ChooseRunning(cmd, "environment in which to start an application that is not running")
 	return cmd
 }
 
-func fetchRoutes(cmd *cobra.Command, choice *Choice, as string) (routes []wire.Route, url string, err error) {
+func fetchRoutes(cmd *cobra.Command, choice *Choice, as string, allowed bool) (routes []wire.Route, url string, err error) {
 	err = choice.with(cmd, func(d *dialer) error {
 		connected, err := d.dial(cmd.Context())
 		if err != nil {
@@ -76,7 +78,7 @@ func fetchRoutes(cmd *cobra.Command, choice *Choice, as string) (routes []wire.R
 		}
 		defer connected.Close()
 		req := wire.ControlRequest{Do: wire.DoRoutes}
-		if as != "" {
+		if allowed {
 			req = wire.ControlRequest{Do: wire.DoAllowed, As: as}
 		}
 		if url = connected.Hello().URL; d.started != nil {

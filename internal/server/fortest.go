@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"reflect"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/database/driver"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/route"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
@@ -89,3 +91,59 @@ func SpecFor(ctx context.Context, a *App, user record.ID, request wire.Request) 
 // StoreOnly returns an application that has only a store, for tests of what a console
 // reads and writes.
 func StoreOnly(st *store.Store) *App { return &App{store: st} }
+
+// A Right is what a user may do: use a route, see a record, or use a route on a record.
+type Right struct {
+	Kind      string // that of the route, or "see"
+	Name      string // of the route or the model
+	Record    int    // the index of the record; -1: whatever the record
+	Permitted bool
+}
+
+// Rights returns what a client that connects now as the user may do: with each route, and with
+// each of the records, pointers to structs of models. The order is the same for all users.
+func Rights(ctx context.Context, a *App, user record.ID, records []any) ([]Right, error) {
+	s := (&Connection{app: a, user: user, standalone: true}).connect(ctx, &follower{})
+	var all []Right
+	for _, rt := range a.router.Routes {
+		all = append(all, Right{string(rt.Kind), rt.Pattern(), -1, s.Allows(rt)})
+	}
+	for i, rec := range records {
+		m := a.modelOf(rec)
+		if m == nil {
+			return nil, fmt.Errorf("a %T is not a record of a model", rec)
+		}
+		seen, err := s.sees(m, rec)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, Right{"see", m.Name, i, seen})
+		for _, rt := range a.router.Routes {
+			if rt.Kind != route.KindAction || a.config.Can[m](rt.Controller.Zero) == nil && len(rt.Owned(m)) == 0 {
+				continue
+			}
+			can, err := viewer{s, rt.Controller}.Can(rt.Action, rec)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, Right{string(rt.Kind), rt.Pattern(), i, can})
+		}
+	}
+	return all, nil
+}
+
+// sees reports whether the rule of a model shows a record to the session's user.
+func (s *Session) sees(m *record.Model, rec any) (seen bool, err error) {
+	if s.err != nil {
+		return false, nil //nolint:nilerr // who cannot connect sees nothing
+	}
+	controller, err := s.matcher(nil, m)
+	if controller == nil || err != nil {
+		return err == nil, err
+	}
+	err = fault.Recover("a rule", func() error {
+		seen = s.Conn.app.config.Rules[m](controller)(rec)
+		return nil
+	})
+	return seen && err == nil, nil
+}

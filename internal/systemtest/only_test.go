@@ -90,7 +90,7 @@ func TestOnlyThoseWhomARulePermits(t *testing.T) {
 		{editor.ID, "POST /rename POST /remove POST /write POST /count POST /editors", 200, 403, 403, 200, 200},
 		{"", "", 403, 403, 403, 403, 403},
 	} {
-		post := &Post{AuthorID: ada.ID, Title: "of Ada"}
+		post := &Post{AuthorID: ada.ID, Title: "of Ada", Published: true}
 		if err := Posts.Create(t.Context(), app, post); err != nil {
 			t.Fatal(err)
 		}
