@@ -2,10 +2,12 @@
 // Written by tower: do not edit. It is right to commit it.
 
 declare module "tower" {
-  import type { Card, CardID, CardInput, Column } from "tower/types";
+  import type { Card, CardID, CardInput, Column, SessionRecord, TokenRecord } from "tower/types";
 
   interface Models {
     cards: Card;
+    tower_sessions: SessionRecord;
+    tower_tokens: TokenRecord;
   }
 
   interface Actions {
@@ -24,6 +26,33 @@ declare module "tower" {
 
 declare module "tower/types" {
   import type { ID, Int64, Time } from "tower";
+
+  /** tower.SessionRecord */
+  export interface SessionRecord {
+    readonly id: ID;
+    readonly createdAt: Time;
+    readonly updatedAt: Time;
+    readonly userId: ID;
+    readonly method: string;
+    readonly label: string;
+    readonly address: string;
+    readonly agent: string;
+    readonly seenAt: Time;
+    readonly expiresAt: Time;
+    readonly endsAt: Time;
+  }
+
+  /** tower.TokenRecord */
+  export interface TokenRecord {
+    readonly id: ID;
+    readonly createdAt: Time;
+    readonly updatedAt: Time;
+    readonly userId: ID;
+    readonly name: string;
+    readonly actions: readonly string[] | null;
+    readonly seenAt: Time;
+    readonly expiresAt: Time;
+  }
 
   /** controllers.CardID */
   export interface CardID {
