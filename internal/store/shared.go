@@ -160,6 +160,7 @@ func (s *Store) writeShared(g *group) error {
 			if doubted.IsZero() {
 				doubted = time.Now()
 			}
+			s.postpone(err)
 			if time.Since(doubted) > maxDoubt || s.Err() != nil || !s.pause(err) {
 				return fmt.Errorf("%w: %w", ErrUnknown, err)
 			}
@@ -200,19 +201,34 @@ func (s *Store) writeApart(g *group) error {
 // await waits a moment for a log that cannot be reached, and refuses the transactions that
 // have waited for too long. It returns false if no transaction waits any more.
 func (s *Store) await(g *group, away error) bool {
-	g.all = slices.DeleteFunc(g.all, func(p *pending) bool {
-		late := time.Since(p.since) >= s.options.LogWait
-		if late {
-			p.answer <- answer{err: fmt.Errorf("commit: %w", away)}
-		}
-		return late
-	})
+	g.all = s.refuseLate(g.all, away)
 	g.answers = nil
 	if len(g.all) == 0 || !s.pause(away) {
 		return false
 	}
 	s.gather(g)
 	return true
+}
+
+// refuseLate refuses those of the transactions that have waited for too long, and returns the
+// others.
+func (s *Store) refuseLate(all []*pending, away error) []*pending {
+	return slices.DeleteFunc(all, func(p *pending) bool {
+		late := time.Since(p.since) >= s.options.LogWait
+		if late {
+			p.answer <- answer{err: fmt.Errorf("commit: %w", away)}
+		}
+		return late
+	})
+}
+
+// postpone takes transactions from the queue that wait behind a group whose fate is not known.
+// They do not wait longer than others for a log that is away.
+func (s *Store) postpone(doubt error) {
+	away := fmt.Errorf("%w: %v", ErrAway, doubt) // nothing is in doubt of these
+	g := &group{all: s.postponed}
+	s.gather(g)
+	s.postponed = s.refuseLate(g.all, away)
 }
 
 // pause waits before the log is tried again. Meanwhile who asks for its newest commits gets

@@ -34,6 +34,7 @@ type Store struct {
 	answers answers
 
 	queue       chan *pending
+	postponed   []*pending    // the writer's; they wait behind a group whose fate is not known
 	closing     chan struct{} // closed to stop the writer
 	stopped     chan struct{} // closed by the writer
 	failed      chan struct{} // closed when the file turns out to be damaged

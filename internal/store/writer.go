@@ -94,6 +94,11 @@ func (s *Store) write() {
 	wake, look, stop := s.watchLog()
 	defer stop()
 	for {
+		if all := s.postponed; len(all) > 0 {
+			s.postponed = nil
+			s.writeGroup(all...)
+			continue
+		}
 		select {
 		case p := <-s.queue:
 			s.writeGroup(p)

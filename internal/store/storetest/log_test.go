@@ -2,9 +2,11 @@ package storetest
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -26,6 +28,63 @@ func TestConformWithSnapshots(t *testing.T) {
 	l := NewLog()
 	l.Keep = 5
 	testLateAndAbsent(t, &suite{t, open(l)})
+}
+
+// TestTheLogIsAwayInDoubt has a log break while it appends, and stay away. Who comes then is refused
+// as soon as others are whom a log keeps waiting.
+func TestTheLogIsAwayInDoubt(t *testing.T) {
+	l := NewLog()
+	var breaks, away atomic.Bool
+	doubt := make(chan struct{})
+	l.Fail = func(p Point) error {
+		switch {
+		case p == AfterAppend && breaks.CompareAndSwap(true, false):
+			away.Store(true)
+			close(doubt)
+			return store.ErrUnknown
+		case p == BeforeTurn && away.Load():
+			return store.ErrAway
+		}
+		return nil
+	}
+	accounts, err := record.NewModel("accounts", &account{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(filepath.Join(t.TempDir(), "replica.db"), store.Options{Models: []*record.Model{accounts}, Log: l.Node(), LogWait: 50 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	create := func(owner string) error {
+		_, err := s.Update(context.Background(), "test", func(tx *store.Tx) error {
+			_, err := tx.Create(accounts, &account{Owner: owner})
+			return err
+		})
+		return err
+	}
+	if err := create("a"); err != nil {
+		t.Fatal(err)
+	}
+	breaks.Store(true)
+	first := make(chan error, 1)
+	go func() { first <- create("b") }()
+	<-doubt
+	if err := create("c"); !errors.Is(err, store.ErrAway) || errors.Is(err, store.ErrUnknown) {
+		t.Errorf("who came then is told %v", err)
+	}
+	select {
+	case err := <-first:
+		t.Errorf("what is in doubt was answered: %v", err)
+	default:
+	}
+	away.Store(false)
+	if err := <-first; err != nil {
+		t.Errorf("the log has the commit, and it says %v", err)
+	}
+	if err := create("c"); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestTurnsAreLost fails turns at every point. What was acknowledged is there once, and what
