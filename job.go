@@ -73,6 +73,7 @@ func (j *Job[Args]) Enqueue(ctx context.Context, db DB, args Args, options ...Jo
 		return "", fmt.Errorf("enqueue %s: encode its arguments: %w", j.name, err)
 	}
 	err = db.db().Transaction(ctx, func(tx *server.Tx) (err error) {
+		o.Trace = tx.App.Traceparent(ctx)
 		id, err = jobTable.Enqueue(ctx, tx.Tx, j.name, text, o)
 		return err
 	})

@@ -47,6 +47,7 @@ type JobRecord struct {
 	Key    *string         `json:"key" tower:"private,unique"`
 	Worker string          `json:"worker" tower:"private"`
 	Chain  int             `json:"chain" tower:"private"`
+	Trace  string          `json:"trace" tower:"private"`
 }
 
 // jobTable is how the packages within read and write the records of jobs.
@@ -56,13 +57,13 @@ var jobTable = &jobs.Table{Table: typed.Table[jobs.Job]{
 		r := rec.(*JobRecord)
 		return jobs.Job{ID: r.ID, Name: r.Job, Queue: r.Queue, State: r.State, Priority: r.Priority, Attempt: r.Attempt, MaxAttempts: r.MaxAttempts,
 			Due: r.DueAt, Started: r.StartedAt, Finished: r.FinishedAt, Scheduled: r.ScheduledAt, For: r.For, Steps: r.Steps, Progress: r.Done, Total: r.Total, Note: r.Note, Result: r.Result,
-			Args: r.Args, Saved: r.Saved, Error: r.Error, Slot: r.Slot, Key: r.Key, Worker: r.Worker, Chain: r.Chain}
+			Args: r.Args, Saved: r.Saved, Error: r.Error, Slot: r.Slot, Key: r.Key, Worker: r.Worker, Chain: r.Chain, Trace: r.Trace}
 	},
 	Write: func(rec any, j *jobs.Job) {
 		r := rec.(*JobRecord)
 		*r = JobRecord{Record: r.Record, Job: j.Name, Queue: j.Queue, State: j.State, Priority: j.Priority, Attempt: j.Attempt, MaxAttempts: j.MaxAttempts,
 			DueAt: j.Due, StartedAt: j.Started, FinishedAt: j.Finished, ScheduledAt: j.Scheduled, For: j.For, Steps: j.Steps, Done: j.Progress, Total: j.Total, Note: j.Note, Result: j.Result,
-			Args: j.Args, Saved: j.Saved, Error: j.Error, Slot: j.Slot, Key: j.Key, Worker: j.Worker, Chain: j.Chain}
+			Args: j.Args, Saved: j.Saved, Error: j.Error, Slot: j.Slot, Key: j.Key, Worker: j.Worker, Chain: j.Chain, Trace: j.Trace}
 	},
 }}
 

@@ -17,6 +17,9 @@ type Tracer interface {
 	Start(ctx context.Context, span Span) (_ context.Context, end func(Span))
 	// Carry returns the span that ctx carries, for Record; nil if it is not recorded.
 	Carry(ctx context.Context) any
+	// Traceparent returns the span that ctx carries in the form of W3C Trace Context, for a Link; "" if
+	// it is not recorded.
+	Traceparent(ctx context.Context) string
 	// Record records a span from Began to Ended below one that Carry has returned.
 	Record(below any, span Span)
 }
@@ -26,6 +29,7 @@ type Span struct {
 	Name         string // at the end: "" leaves it as it is
 	Entry        bool   // a client has asked for it; else it is within the application
 	Parent       string // traceparent of W3C Trace Context, from a trusted proxy; "": none
+	Link         string // Traceparent of the span that has caused this one, and of which it is no part; "": none
 	Began, Ended time.Time
 	Attrs        []slog.Attr
 	Failed       bool // for a reason that the log has

@@ -1,6 +1,6 @@
 // Package otel records traces of an application with OpenTelemetry: from a request or a call
 // over a connection to its action, its commits, their matching and delivery, and to the
-// clients that have applied them. An application that does not import it links nothing of
+// clients that have applied them; and each try of a job, linked to what has enqueued it. An application that does not import it links nothing of
 // OpenTelemetry.
 //
 //	tower.Config{Tracer: otel.New(provider)}
@@ -44,7 +44,12 @@ func (t *tracer) Start(ctx context.Context, span tower.Span) (context.Context, f
 	if span.Entry {
 		kind = trace.SpanKindServer
 	}
-	ctx, started := t.Tracer.Start(ctx, span.Name, trace.WithSpanKind(kind), trace.WithTimestamp(or(span.Began)), trace.WithAttributes(attributes(span.Attrs)...))
+	options := []trace.SpanStartOption{trace.WithSpanKind(kind), trace.WithTimestamp(or(span.Began)), trace.WithAttributes(attributes(span.Attrs)...)}
+	if span.Link != "" {
+		linked := propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{"traceparent": span.Link})
+		options = append(options, trace.WithLinks(trace.LinkFromContext(linked)))
+	}
+	ctx, started := t.Tracer.Start(ctx, span.Name, options...)
 	return ctx, func(ended tower.Span) {
 		if started.IsRecording() {
 			complete(started, ended)
@@ -77,6 +82,15 @@ func (t *tracer) Carry(ctx context.Context) any {
 		return span.SpanContext()
 	}
 	return nil
+}
+
+func (t *tracer) Traceparent(ctx context.Context) string {
+	if !trace.SpanFromContext(ctx).IsRecording() {
+		return ""
+	}
+	carrier := propagation.MapCarrier{}
+	propagation.TraceContext{}.Inject(ctx, carrier)
+	return carrier["traceparent"]
 }
 
 func (t *tracer) Record(below any, span tower.Span) {

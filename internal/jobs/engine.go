@@ -28,8 +28,10 @@ type Config struct {
 	Workers   int                                            // most jobs that run at once; 0: none
 	Queues    map[string]int                                 // most jobs of a queue that run at once
 	Ended     func(name, outcome string, took time.Duration) // is called after each try: see Outcomes; nil: nothing is
-	Grace     time.Duration                                  // that running jobs have when the engine stops, before their contexts end
-	Log       *slog.Logger
+	// Trace returns the context of a try, and is told its outcome; nil: nothing is traced.
+	Trace func(context.Context, *Job) (_ context.Context, end func(outcome string))
+	Grace time.Duration // that running jobs have when the engine stops, before their contexts end
+	Log   *slog.Logger
 }
 
 const (
@@ -269,7 +271,10 @@ func (e *Engine) start(ctx context.Context, run *Run) {
 
 // do runs a job's handler, and commits what has come of it.
 func (e *Engine) do(ctx context.Context, run *Run) {
-	began := time.Now()
+	began, ended := time.Now(), func(string) {}
+	if e.Trace != nil {
+		ctx, ended = e.Trace(ctx, &run.Job)
+	}
 	err := fault.Recover("the job "+run.Job.Name, func() error {
 		return e.Handlers[run.Job.Name](context.WithValue(ctx, runKey{}, run), run.Job.Args)
 	})
@@ -279,8 +284,9 @@ func (e *Engine) do(ctx context.Context, run *Run) {
 	case errors.Is(cause, errStopping) && err != nil:
 		err = errStopping
 	}
-	if e.Ended != nil {
-		e.Ended(run.Job.Name, outcome(run, err), time.Since(began))
+	came := outcome(run, err)
+	if ended(came); e.Ended != nil {
+		e.Ended(run.Job.Name, came, time.Since(began))
 	}
 	if !errors.Is(err, ErrLost) {
 		e.finish(run, err)

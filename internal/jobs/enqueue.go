@@ -21,6 +21,7 @@ type Options struct {
 	At          time.Time // in place of Delay
 	Key         string    // while a job of the name with the key waits or runs, there is no second; "": none
 	For         record.ID
+	Trace       string // of what enqueues it; "": it is not recorded
 
 	scheduled *time.Time // the time of the schedule that enqueues it
 }
@@ -46,7 +47,7 @@ func (t *Table) Enqueue(ctx context.Context, tx *store.Tx, name string, args []b
 		return "", fmt.Errorf("enqueue %s: %w", name, err)
 	}
 	now := tx.Now()
-	job := Job{Name: name, Queue: o.Queue, Priority: o.Priority, MaxAttempts: o.MaxAttempts, Args: args, For: o.For, Scheduled: o.scheduled}
+	job := Job{Name: name, Queue: o.Queue, Priority: o.Priority, MaxAttempts: o.MaxAttempts, Args: args, For: o.For, Scheduled: o.scheduled, Trace: o.Trace}
 	if o.Key != "" {
 		key := name + "/" + o.Key
 		if id, err := t.byKey(ctx, tx, key); id != "" || err != nil {

@@ -56,9 +56,12 @@ func (e *Engine) finish(run *Run, failed error) {
 	}
 }
 
+// Failed is the outcome of a try that is not the last.
+const Failed = "failed"
+
 // Outcomes are what a try may have been: done, failed and to be tried again, dead after its
 // last try, given back as the application closes, or lost.
-var Outcomes = []string{Done, "failed", Dead, "returned", "lost"}
+var Outcomes = []string{Done, Failed, Dead, "returned", "lost"}
 
 func outcome(run *Run, failed error) string {
 	switch {
@@ -71,7 +74,7 @@ func outcome(run *Run, failed error) string {
 	case run.Job.Last(failed):
 		return Dead
 	}
-	return "failed"
+	return Failed
 }
 
 // settle sets what a job is after a try.

@@ -57,7 +57,8 @@ type Job struct {
 	Slot   string
 	Key    *string // name/key
 	Worker string
-	Chain  int // how many reactions have led to it
+	Chain  int    // how many reactions have led to it
+	Trace  string // of what has enqueued it
 }
 
 // A Table is the model of an application's jobs.

@@ -362,7 +362,7 @@ func (a *App) open(ctx context.Context, to listener) (err error) {
 	}
 	if a.config.Jobs != nil {
 		config := *a.config.Jobs
-		config.Log, config.Ended = a.log, a.meter.Job
+		config.Log, config.Trace, config.Ended = a.log, a.traceJob, a.meter.Job
 		if a.config.Env == "production" {
 			config.Grace = jobsGrace
 		}

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"time"
 
+	"github.com/towerkit/tower/internal/jobs"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/health"
 	"github.com/towerkit/tower/internal/server/metrics"
+	"github.com/towerkit/tower/internal/server/tracing"
 )
 
 // lateAfter is how far behind the store the connections may be before it is a warning.
@@ -220,6 +223,18 @@ func (a *App) measureNodes(s *metrics.State) {
 	}
 	s.Nodes, s.Node, s.NodeBehind = len(others)+1, a.nodes.Self().Number, newest-s.Seq
 }
+
+// traceJob begins the span of a try of a job, which is linked to what has enqueued the job.
+func (a *App) traceJob(ctx context.Context, job *jobs.Job) (context.Context, func(outcome string)) {
+	ctx, end := a.traces.Start(ctx, tracing.Span{Name: "job " + job.Name, Link: job.Trace, Attrs: []slog.Attr{
+		slog.String(tracing.JobID, string(job.ID)), slog.String(tracing.JobQueue, job.Queue), slog.Int(tracing.JobAttempt, job.Attempt)}})
+	return ctx, func(outcome string) {
+		end(tracing.Span{Attrs: []slog.Attr{slog.String(tracing.JobOutcome, outcome)}, Failed: outcome == jobs.Failed || outcome == jobs.Dead})
+	}
+}
+
+// Traceparent returns the span that ctx carries, by which a job is linked to what has enqueued it; "" if it is not recorded.
+func (a *App) Traceparent(ctx context.Context) string { return a.traces.Traceparent(ctx) }
 
 // measureJobs returns how many jobs each queue has.
 func (a *App) measureJobs() (all []metrics.Queue) {

@@ -18,6 +18,9 @@ type Tracer interface {
 	Start(ctx context.Context, span Span) (_ context.Context, end func(Span))
 	// Carry returns the span that ctx carries, for Record; nil if it is not recorded.
 	Carry(ctx context.Context) any
+	// Traceparent returns the span that ctx carries in the form of W3C Trace Context, for a Link; "" if
+	// it is not recorded.
+	Traceparent(ctx context.Context) string
 	// Record records a span from Began to Ended below one that Carry has returned, and
 	// waits for nothing.
 	Record(below any, span Span)
@@ -28,6 +31,7 @@ type Span struct {
 	Name         string
 	Entry        bool   // a client has asked for it; else it is within the application
 	Parent       string // traceparent of W3C Trace Context; "": none
+	Link         string // that of the span that has caused this one; "": none
 	Began, Ended time.Time
 	Attrs        []slog.Attr
 	Failed       bool
@@ -41,6 +45,10 @@ const (
 	Connections = "tower.connections"
 	Connection  = "tower.connection.number"
 	Transport   = "tower.connection.transport"
+	JobID       = "tower.job.id"
+	JobQueue    = "tower.job.queue"
+	JobAttempt  = "tower.job.attempt"
+	JobOutcome  = "tower.job.outcome"
 )
 
 // Method returns the method of a request as an attribute: it has few values.
@@ -89,6 +97,14 @@ func (r *Recorder) Carry(ctx context.Context) any {
 		return nil
 	}
 	return r.Tracer.Carry(ctx)
+}
+
+// Traceparent returns the span that ctx carries, for a Link: see [Tracer].
+func (r *Recorder) Traceparent(ctx context.Context) string {
+	if r.Tracer == nil {
+		return ""
+	}
+	return r.Tracer.Traceparent(ctx)
 }
 
 // sent is a commit that was delivered.
