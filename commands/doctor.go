@@ -48,6 +48,7 @@ func runChecks(ctx context.Context, app program.Application, chosen *commands.Ap
 		checkAddress(chosen, running),
 	}
 	findings = append(findings, chosen.CheckShared(ctx)...)
+	findings = append(findings, chosen.CheckMail(ctx)...)
 	return append(findings, chosen.CheckSettings(ctx)...)
 }
 

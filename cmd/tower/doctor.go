@@ -18,6 +18,7 @@ import (
 	"github.com/towerkit/tower/internal/cli"
 	"github.com/towerkit/tower/internal/commands"
 	"github.com/towerkit/tower/internal/dev"
+	_ "github.com/towerkit/tower/smtp" // checks the server of mail
 )
 
 func newDoctor() *cobra.Command {
@@ -45,6 +46,7 @@ func runChecks(ctx context.Context) []commands.Finding {
 		checkPort(app),
 	)
 	findings = append(findings, app.CheckShared(ctx)...)
+	findings = append(findings, app.CheckMail(ctx)...)
 	return append(findings, app.CheckSettings(ctx)...)
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/towerkit/tower/internal/database"
 	"github.com/towerkit/tower/internal/environ"
 	"github.com/towerkit/tower/internal/lock"
+	"github.com/towerkit/tower/internal/mail"
 	"github.com/towerkit/tower/internal/repl/control"
 	"github.com/towerkit/tower/internal/settings"
 	"github.com/towerkit/tower/internal/wire"
@@ -131,6 +132,26 @@ func (a *Application) CheckShared(ctx context.Context) []Finding {
 		return []Finding{{Check: "postgres", State: "problem", Detail: detail, Fix: fix}}
 	}
 	return report.Found
+}
+
+// CheckMail checks that the server of TOWER_SMTP can be reached and takes the password. It finds nothing if none is
+// set, or this program sends no mail.
+func (a *Application) CheckMail(ctx context.Context) []Finding {
+	vars, err := environ.Read(a.Folder, a.Env)
+	if err != nil || mail.Installed == nil || vars.Get("TOWER_SMTP") == "" {
+		return nil // what is wrong with the files is found elsewhere
+	}
+	f := Finding{Check: "mail", State: "ok"}
+	sender, err := mail.Installed.Open(vars.Get("TOWER_SMTP"))
+	if err != nil {
+		f.State, f.Detail, f.Fix = "problem", "TOWER_SMTP: "+err.Error(), "correct it: the application does not start in production"
+		return []Finding{f}
+	}
+	f.Detail = sender.String() + " takes mail"
+	if fix, err := sender.Check(ctx); err != nil {
+		f.State, f.Detail, f.Fix = "problem", "TOWER_SMTP: "+err.Error(), fix
+	}
+	return []Finding{f}
 }
 
 // CheckSettings lists what configures the application, and where each value comes from. The

@@ -65,6 +65,8 @@ type Sender interface {
 	// Send returns when the server has taken the message. The error is a [*jobs.Permanent]
 	// if the server refuses the message for good.
 	Send(ctx context.Context, m *Message, id string) error
+	// Check connects to the server and signs in, and sends nothing. If that fails, fix says what to do.
+	Check(ctx context.Context) (fix string, err error)
 	// String names the server. It holds no secret.
 	String() string
 }
