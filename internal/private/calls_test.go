@@ -92,6 +92,8 @@ var public = map[string]string{
 	"internal/server/session/secret.go os.Link":               "it replaces nothing",
 	"towertest/converge.go os.MkdirAll":                       "what failed is kept beside the test's sources",
 	"towertest/converge.go os.WriteFile":                      "what failed is kept beside the test's sources",
+	"towertest/rights.go os.MkdirAll":                         "a golden file stands beside the test's sources",
+	"towertest/rights.go os.WriteFile":                        "a golden file stands beside the test's sources",
 	"towertest/trial.go os.MkdirTemp":                         "tests use it",
 }
 
