@@ -71,6 +71,9 @@ func (e *entry) checkReferences(p *project, m *manifest, plan *Plan) error {
 			continue
 		}
 		for _, other := range models {
+			if e.Files[other.file] != "" {
+				continue // it is removed, too
+			}
 			for _, f := range other.fields {
 				if f.ref == lost.Collection && other.Collection != lost.Collection {
 					plan.Steps = append(plan.Steps, Step{Verb: Conflict, Path: other.file, Note: fmt.Sprintf("%s.%s refers to %s", other.Type, f.name, lost.Collection)})
