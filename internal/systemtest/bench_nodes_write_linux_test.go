@@ -88,45 +88,6 @@ func BenchmarkForeignWrites(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkForeignSeen is a row that another program inserts until a client has it, of a node that
-// did not adopt it perhaps: when nobody else writes, and beside 64 other programs.
-func BenchmarkForeignSeen(b *testing.B) {
-	rows := number(b, "TOWER_BENCH_CREATES", 20, 2)
-	here, floor := openBare(b)
-	clients := follow(b, here, 1, "notes.on", "all")
-	openReplica(b, floor.address)
-	notes := bareTable{floor.address, "public.notes"}
-	insert, others := notes.topic(b, 1, "all"), notes.single(b, 64)
-	seen := func() (all []time.Duration) {
-		for range rows {
-			received := clients.expect(1)
-			start := time.Now()
-			insert(0)
-			all = append(all, received().Sub(start))
-		}
-		return all
-	}
-	var alone, beside []time.Duration
-	for b.Loop() {
-		alone = append(alone, seen()...)
-		var programs sync.WaitGroup
-		var ended atomic.Bool
-		for i := range 64 {
-			programs.Go(func() {
-				for !ended.Load() {
-					others(i)
-				}
-			})
-		}
-		beside = append(beside, seen()...)
-		ended.Store(true)
-		programs.Wait()
-	}
-	b.ReportMetric(ms(median(alone)), "ms/alone")
-	b.ReportMetric(ms(median(beside)), "ms/beside-64")
-	b.ReportMetric(0, "ns/op")
-}
-
 // A bareTable is a table like that of the notes.
 type bareTable struct{ address, name string }
 
@@ -165,17 +126,13 @@ func (t bareTable) insert(b *testing.B, conn *pgx.Conn, rows int) {
 
 // single returns what inserts a row over the connection of a writer.
 func (t bareTable) single(b *testing.B, writers int) (insert func(writer int)) {
-	return t.topic(b, writers, "written")
-}
-
-func (t bareTable) topic(b *testing.B, writers int, topic string) (insert func(writer int)) {
 	var all []*pgx.Conn
 	for range writers {
 		all = append(all, t.connect(b))
 	}
 	return func(writer int) {
 		if _, err := all[writer].Exec(context.Background(), "INSERT INTO "+t.name+" (id, created_at, updated_at, topic, text) VALUES ($1, $2, $2, $3, $4)",
-			string(tower.NewID()), time.Now(), topic, noteText); err != nil {
+			string(tower.NewID()), time.Now(), "written", noteText); err != nil {
 			b.Error(err)
 		}
 	}
