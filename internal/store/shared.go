@@ -225,7 +225,7 @@ func (s *Store) refuseLate(all []*pending, away error) []*pending {
 // postpone takes transactions from the queue that wait behind a group whose fate is not known.
 // They do not wait longer than others for a log that is away.
 func (s *Store) postpone(doubt error) {
-	away := fmt.Errorf("%w: %v", ErrAway, doubt) // nothing is in doubt of these
+	away := fmt.Errorf("%w: %s", ErrAway, doubt.Error()) // it does not wrap doubt: nothing is in doubt of these
 	g := &group{all: s.postponed}
 	s.gather(g)
 	s.postponed = s.refuseLate(g.all, away)
