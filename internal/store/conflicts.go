@@ -39,6 +39,16 @@ func (tx *Tx) Conflicts(ctx context.Context) ([]Conflict, error) {
 	return found, nil
 }
 
+// overtaken reports whether what the transaction has read has changed since: it may have seen
+// parts of different states. It is false if that is not known.
+func (tx *Tx) overtaken(ctx context.Context) bool {
+	if tx.ended || tx.began == tx.store.Seq() {
+		return false
+	}
+	found, err := tx.Conflicts(ctx)
+	return err == nil && len(found) > 0
+}
+
 // conflictSince returns how a record has changed since it was read, or nil.
 func (s *Store) conflictSince(ctx context.Context, k record.Key, r read) (*Conflict, error) {
 	var now *record.Image

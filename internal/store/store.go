@@ -197,7 +197,8 @@ const (
 
 // Update runs fn in a transaction and commits it. After a conflict it runs fn again,
 // up to 20 times, and then returns [ErrConflict]. If fn fails, Update returns fn's
-// error as it is and commits nothing.
+// error as it is and commits nothing; but if what fn read has changed meanwhile, that may be
+// why it failed, so Update runs it again.
 func (s *Store) Update(ctx context.Context, by string, fn func(*Tx) error) (Commit, error) {
 	turn := false
 	defer func() {
@@ -207,15 +208,18 @@ func (s *Store) Update(ctx context.Context, by string, fn func(*Tx) error) (Comm
 	}()
 	for try := 1; ; try++ {
 		tx := s.Begin(by)
-		if err := fn(tx); err != nil {
+		err := fn(tx)
+		if err != nil && (try == maxTries || !tx.overtaken(ctx)) {
 			return Commit{}, err
 		}
-		c, err := tx.Commit(ctx)
-		if !errors.Is(err, ErrConflict) {
-			return c, err
-		}
-		if try == maxTries {
-			return Commit{}, fmt.Errorf("gave up after %d tries: %w", try, err)
+		if err == nil {
+			c, err := tx.Commit(ctx)
+			if !errors.Is(err, ErrConflict) {
+				return c, err
+			}
+			if try == maxTries {
+				return Commit{}, fmt.Errorf("gave up after %d tries: %w", try, err)
+			}
 		}
 		if turn, err = s.waitTurn(ctx, turn, min(minRetryWait<<try, maxRetryWait)); err != nil {
 			return Commit{}, err

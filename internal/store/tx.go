@@ -18,6 +18,7 @@ import (
 type Tx struct {
 	store     *Store
 	by        string
+	began     uint64 // the newest commit then
 	over      overlay
 	order     *layers.Trail[record.Key] // keys of over, by first write
 	rewritten bool                      // a record was written twice
@@ -52,7 +53,7 @@ func (tx *Tx) By() string { return tx.by }
 
 // Begin starts a transaction. by names its author in the log.
 func (s *Store) Begin(by string) *Tx {
-	return &Tx{store: s, by: by, over: overlay{}}
+	return &Tx{store: s, by: by, began: s.Seq(), over: overlay{}}
 }
 
 // Get returns the record as the transaction sees it: its own write, or the record as

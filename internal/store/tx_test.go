@@ -340,3 +340,54 @@ func TestStoreUpdate(t *testing.T) {
 		t.Errorf("%v after %d tries", err, tries)
 	}
 }
+
+// What a transaction reads at different moments may be of different states. If it fails
+// because of that, it runs again; it fails once if what it read is as it was.
+func TestAnOvertakenTransactionDoesNotFail(t *testing.T) {
+	b := newBlog(t, Options{})
+	b.write("old", 0)
+	newest := func(tx *Tx) (id record.ID, err error) {
+		err = tx.View(t.Context(), func(snap *Snapshot) error {
+			return snap.Scan(b.posts, Range{}, func(image *record.Image) bool {
+				id = image.ID
+				return true
+			})
+		})
+		return id, err
+	}
+	tries := 0
+	b.do(func(tx *Tx) error {
+		id, err := newest(tx)
+		if tries++; tries == 1 {
+			b.do(func(other *Tx) error { return other.Delete(b.posts, id) })
+			b.write("new", 0)
+		}
+		return errors.Join(err, tx.Delete(b.posts, id))
+	})
+	if tries != 2 {
+		t.Errorf("it ran %d times", tries)
+	}
+
+	kept := b.write("kept", 0)
+	failed := errors.New("failed")
+	for name, test := range map[string]struct {
+		meanwhile func(try int)
+		tries     int
+	}{
+		"nothing changes":               {func(int) {}, 1},
+		"something else changes":        {func(int) { b.do(func(tx *Tx) error { _, err := tx.Create(b.users, &user{Name: "x"}); return err }) }, 1},
+		"what was read changes":         {func(try int) { b.like(kept, try) }, maxTries},
+		"what was read changes at once": {func(try int) { b.like(kept, 1) }, 2},
+	} {
+		tries := 0
+		_, err := b.Update(t.Context(), "test", func(tx *Tx) error {
+			_, err := tx.Get(b.posts, kept.ID)
+			tries++
+			test.meanwhile(tries)
+			return errors.Join(err, failed)
+		})
+		if !errors.Is(err, failed) || tries != test.tries {
+			t.Errorf("%s: %v after %d tries, not %d", name, err, tries, test.tries)
+		}
+	}
+}
