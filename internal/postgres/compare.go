@@ -18,9 +18,13 @@ import (
 const maxDifferences = 20
 
 // Compare compares the tables and the log with what a store has of them, as of one commit.
-// What other programs have written and no commit has is not compared. Others go on writing
+// What other programs have just written becomes commits first, as far as one turn takes it; the
+// rest, and what they write meanwhile, is not compared. Others go on writing
 // meanwhile; the store's file should not be much behind.
 func (l *Log) Compare(ctx context.Context, s *store.Store) (*driver.Comparison, error) {
+	if err := s.Reach(ctx, s.Seq()+1); err != nil && !errors.Is(err, store.ErrNoCommit) {
+		return nil, fmt.Errorf("compare with PostgreSQL: %w", err)
+	}
 	c := &comparison{log: l, store: s, found: &driver.Comparison{}}
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err := pgx.BeginTxFunc(ctx, l.others, options, func(tx pgx.Tx) error {

@@ -56,6 +56,7 @@ func variables(env string) []variable {
 		{name: "TOWER_SMTP", secret: true},
 		{name: "TOWER_MAIL_FROM"},
 		{name: "TOWER_METRICS_TOKEN", secret: true},
+		{name: "TOWER_TEST_UPDATE", process: true},
 		{name: "TOWER_MIGRATE", process: true},
 		{name: "TOWER_RELEASES", process: true},
 		{name: "TOWER_DEPLOY", process: true},

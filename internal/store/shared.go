@@ -614,6 +614,18 @@ func (s *Store) Secret(ctx context.Context, name, fresh string) (string, error) 
 	return secret, nil
 }
 
+// Adopt returns once all that other programs have written to the tables of the log has become
+// commits. While others go on writing, it may not return before ctx ends.
+func (s *Store) Adopt(ctx context.Context) error {
+	for {
+		if err := s.Reach(ctx, s.Seq()+1); errors.Is(err, ErrNoCommit) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+}
+
 // Reach returns once the store has the commit seq. It returns [ErrNoCommit] if the history
 // does not have it yet, or has lost it, and another error if the log that the store shares
 // cannot be read.

@@ -94,8 +94,12 @@ func fill(ctx context.Context, o *migrate.Opening, log driver.Database, path str
 	if err != nil {
 		return nil, err
 	}
-	say("comparing")
-	compared, err := log.Compare(ctx, s)
+	err = s.Adopt(ctx)
+	var compared *driver.Comparison
+	if err == nil {
+		say("comparing")
+		compared, err = log.Compare(ctx, s)
+	}
 	if err = errors.Join(err, s.Close(), ctx.Err()); err != nil {
 		return nil, err
 	}
