@@ -134,7 +134,7 @@ func TestAConsoleReadsAndWrites(t *testing.T) {
 	l := attach(t, path)
 	var hello wire.ControlHello
 	l.do(wire.ControlRequest{Do: wire.DoHello}, &hello)
-	if hello.App != "journal" || len(hello.Models) != 3 || hello.Models[0].Type != "User" || hello.Models[0].Fields[0].Name != "id" {
+	if hello.App != "journal" || len(hello.Models) != 4 || hello.Models[0].Type != "User" || hello.Models[0].Fields[0].Name != "id" {
 		t.Errorf("hello: %+v", hello)
 	}
 	var made wire.Written

@@ -35,7 +35,7 @@ func TestEveryRightIsFeltInItsCommit(t *testing.T) {
 				lookers = append(lookers, w.look(w.rand))
 			}
 			for _, l := range lookers {
-				l.settled(w.newest)
+				l.settled(w.last())
 			}
 		}
 		for _, l := range lookers {
@@ -346,6 +346,13 @@ func (w *clubWorld) note(after *club) {
 	w.noted.Broadcast()
 }
 
+// last returns the newest commit that is noted.
+func (w *clubWorld) last() uint64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.newest
+}
+
 // at returns what there was after a commit, once that is known.
 func (w *clubWorld) at(seq uint64) *club {
 	w.mu.Lock()
@@ -358,7 +365,7 @@ func (w *clubWorld) at(seq uint64) *club {
 
 // wait returns when connections have been handed all there is.
 func (w *clubWorld) wait() {
-	if err := w.app.Wait(w.t.Context(), w.newest); err != nil {
+	if err := w.app.Wait(w.t.Context(), w.last()); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -366,7 +373,7 @@ func (w *clubWorld) wait() {
 // transaction changes some records, mostly such as rights depend on: at times
 // those that one loses and the tasks that one loses sight of, in one commit.
 func (w *clubWorld) transaction() {
-	after := w.at(w.newest).clone()
+	after := w.at(w.last()).clone()
 	w.commit(after, func(tx *tower.Tx) error {
 		for range 1 + w.rand.IntN(4) {
 			if err := w.step(tx, after); err != nil {
