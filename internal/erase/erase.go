@@ -38,6 +38,17 @@ func (o *Options) uploads(ctx context.Context, k record.Key) ([]record.ID, error
 	return o.Uploads.UploadedBy(ctx, k.ID)
 }
 
+// belongings returns what is erased with a record: also the sessions and tokens of a user.
+func (o *Options) belongings(ctx context.Context, tx *store.Tx, k record.Key) (store.Belongings, error) {
+	b, err := tx.Belongings(ctx, k)
+	if err != nil || o.Sessions == nil {
+		return b, err
+	}
+	sessions, err := o.Sessions(ctx, tx, k.ID)
+	b.Deleted = append(b.Deleted, sessions...)
+	return b, err
+}
+
 // mostAtOnce is how many records one commit deletes or changes.
 const mostAtOnce = 5000
 
@@ -97,7 +108,7 @@ func (e *erasure) deleteAll(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			b, err := tx.Belongings(ctx, e.root)
+			b, err := e.belongings(ctx, tx, e.root)
 			if err != nil {
 				return err
 			}

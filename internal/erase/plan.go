@@ -23,6 +23,9 @@ type Options struct {
 	Archive Archive // nil: there is none
 	Uploads Uploads // nil: no record has files
 
+	// Sessions returns the records of the sessions and tokens of a user; nil: there are none.
+	Sessions func(ctx context.Context, tx *store.Tx, user record.ID) ([]record.Key, error)
+
 	// Delivered waits until clients have received a commit.
 	Delivered func(ctx context.Context, seq uint64) error
 	// Step is called when a step begins.
@@ -75,7 +78,7 @@ func NewPlan(ctx context.Context, s *store.Store, k record.Key, o Options) (*Pla
 		}
 		return p, err
 	}
-	b, err := tx.Belongings(ctx, k)
+	b, err := o.belongings(ctx, tx, k)
 	if err != nil {
 		return nil, err
 	}

@@ -106,6 +106,11 @@ func (a *App) endSessions(by string, user record.ID, end func(*store.Tx) error) 
 	return err
 }
 
+// SessionKeys returns the records of the sessions and tokens of a user.
+func (a *App) SessionKeys(ctx context.Context, tx *store.Tx, user record.ID) ([]record.Key, error) {
+	return a.sessions.KeysOf(ctx, tx, user)
+}
+
 // Sessions returns the sessions of a user or, for "", all that have open connections, in the
 // order of their start.
 func (a *App) Sessions(user record.ID) ([]wire.SessionInfo, error) {

@@ -25,6 +25,7 @@ func (c *console) erase(ctx context.Context, req *wire.ControlRequest) (*wire.Er
 	o := erase.Options{By: c.by, App: config.Name, Folder: config.Folder, Data: config.Data, Delivered: c.app.Engine().Wait, Step: func(step string) {
 		c.reply(wire.ControlReply{Event: &wire.ControlEvent{Progress: &wire.Progress{ID: req.ID, Step: step}}})
 	}}
+	o.Sessions = c.app.SessionKeys
 	if a := c.app.Archive(); a != nil {
 		o.Archive = a
 	}

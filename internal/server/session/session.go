@@ -295,6 +295,23 @@ func (s *Sessions) List(snap *store.Snapshot, user record.ID) (all []Details, er
 	return all, err
 }
 
+// KeysOf returns the records of the sessions and tokens of a user.
+func (s *Sessions) KeysOf(ctx context.Context, tx *store.Tx, user record.ID) (keys []record.Key, err error) {
+	at := &store.Bound{Value: record.StringValue(string(user))}
+	err = tx.View(ctx, func(snap *store.Snapshot) error {
+		for _, t := range s.tables() {
+			if err := snap.Scan(t.Model, store.Range{Index: t.Model.Field("userId"), Min: at, Max: at}, func(image *record.Image) bool {
+				keys = append(keys, record.Key{Model: t.Model, ID: image.ID})
+				return true
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return keys, err
+}
+
 // Ended returns the sessions that a commit has ended. One of which the user, the token or the
 // actions are others now, or the time is over, has ended, too.
 func (s *Sessions) Ended(changes []store.Change) (ended []Session) {

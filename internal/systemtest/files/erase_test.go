@@ -55,7 +55,7 @@ func TestAnErasureRemovesFiles(t *testing.T) {
 
 	app := server.AppOf(w.App.App)
 	folder := filepath.Dir(app.Config().Data)
-	o := erase.Options{By: "test", App: "photos", Folder: folder, Data: app.Config().Data, Archive: app.Archive(), Uploads: uploads{w.files(), app},
+	o := erase.Options{By: "test", App: "photos", Folder: folder, Data: app.Config().Data, Archive: app.Archive(), Uploads: uploads{w.files(), app}, Sessions: app.SessionKeys,
 		Delivered: func(context.Context, uint64) error { return nil }, Step: func(string) {}}
 	key := record.Key{Model: app.Store().Model("users"), ID: w.ada}
 	plan, err := erase.NewPlan(t.Context(), app.Store(), key, o)
@@ -64,6 +64,9 @@ func TestAnErasureRemovesFiles(t *testing.T) {
 	}
 	if _, err := erase.Run(t.Context(), app.Store(), key, o); err != nil {
 		t.Fatal(err)
+	}
+	if sessions, err := app.Sessions(w.ada); err != nil || len(sessions) != 0 || plan.Deleted["tower_sessions"] == 0 {
+		t.Errorf("the sessions %v are left, %v; the plan is %+v", sessions, err, plan)
 	}
 	if n := w.chunks(); n != left {
 		t.Errorf("%d chunks are left, want %d", n, left)
