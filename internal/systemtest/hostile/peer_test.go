@@ -43,6 +43,9 @@ func onEachTransport(t *testing.T, test func(t *testing.T, transport string)) {
 // no hello.
 func (a attacker) tryConnect(transport string) (p *peer, status int, refusal string) {
 	a.t.Helper()
+	if a.user != "" && a.cookie == nil {
+		a = a.onDevice(a.user) // a connection belongs to one session
+	}
 	links := links{a, a.client(), new(string), new(int)}
 	var made line
 	switch transport {
