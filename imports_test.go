@@ -121,6 +121,8 @@ var rooms = []room{
 	{"", []string{"internal/store/typed", "internal/archive", "internal/files", "internal/jobs", "internal/mail", "internal/mail/mailbox", "internal/reactions", "internal/webhook", "internal/database", "internal/database/driver", "internal/database/move", "internal/program", "internal/release", "internal/server/front", "internal/migrate", "internal/environ", "internal/settings", "internal/edge", "internal/public", "internal/server", "internal/server/answer", "internal/server/control", "internal/server/fault", "internal/server/requestid", "internal/server/tracing", "internal/server/form", "internal/server/limit", "internal/server/route", "internal/server/session", "internal/server/view",
 		"internal/wire", "internal/record", "internal/store", "internal/query", "internal/cursor"},
 		"the public types wire the parts together", append([]string{"testing"}, application...)},
+	{"passkey", nil, "a passkey is checked without an application", []string{bbolt, melody}},
+	{"passkey/passkeytest", nil, "a device knows a site by its options alone", []string{webauthn}},
 	{"password", nil, "a password is hashed without an application", []string{"net", bbolt, melody}},
 	{"towertest", []string{"", "internal/wire", "internal/wire/line", "internal/wire/replica", "internal/server", "internal/server/audit", "internal/server/control", "internal/server/fault", "internal/server/route",
 		"internal/server/transport", "internal/record", "internal/store", "internal/query", "internal/cursor"},
@@ -188,14 +190,15 @@ const (
 	goja      = "github.com/dop251/goja"
 	cobra     = "github.com/spf13/cobra"
 	gomail    = "github.com/wneessen/go-mail"
+	webauthn  = "github.com/go-webauthn/webauthn"
 	scaler    = "golang.org/x/image/draw"
 	bundler   = "github.com/evanw/esbuild/pkg/api"
 )
 
 // application is what an application's binary never links: the command line, the
-// bundler, the console, and, unless it imports packages otel, smtp and images, OpenTelemetry, what
-// sends mail and what scales images.
-var application = []string{bubbletea, goja, cobra, bundler, "go.opentelemetry.io/otel", gomail, scaler}
+// bundler, the console, and, unless it imports packages otel, smtp, images and passkey, OpenTelemetry, what
+// sends mail, what scales images and what checks passkeys.
+var application = []string{bubbletea, goja, cobra, bundler, "go.opentelemetry.io/otel", gomail, scaler, webauthn + "/webauthn"}
 
 // alone says which rooms alone import a package of others directly, and why.
 var alone = []struct {
@@ -213,6 +216,7 @@ var alone = []struct {
 	{cobra, []string{"internal/cli", "internal/commands", "internal/commands/db", "commands", "cmd/tower"}, "the command lines of tower and of an application are read in one way"},
 	{"github.com/klauspost/compress", []string{"internal/compress", "internal/archive"}, "one package decides which answers are compressed, and backups are"},
 	{gomail, []string{"internal/mail/smtp"}, "mail is sent in one place"},
+	{webauthn, []string{"passkey"}, "passkeys are checked in one place"},
 	{scaler, []string{"internal/images"}, "images are scaled in one place"},
 	{"github.com/bep/imagemeta", []string{"internal/images"}, "how an image stands is read in one place"},
 	{bundler, []string{"internal/dev", "internal/client/bundle"}, "scripts are bundled when an application is built, and the library when it changes"},

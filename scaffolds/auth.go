@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"go/ast"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -21,7 +22,7 @@ type auth struct {
 	File       string // user
 	Local      string // user, a record in generated code
 
-	Router, Sessions, Accounts string // variables in routes.go
+	Router, Sessions, Accounts, Passkeys string // variables in routes.go
 }
 
 // authFiles are the generated files by their templates, without those of views. NAME stands for
@@ -41,13 +42,32 @@ var authFiles = [][2]string{
 
 // authName reads the name of the model of users.
 func authName(args []string) (name, error) {
-	switch len(args) {
+	switch args, _ := authFlags(args); len(args) {
 	case 0:
 		return name{"user"}, nil
 	case 1:
 		return modelName(args)
+	default:
+		return nil, fmt.Errorf("auth %s: %q is too much: it has the name of the model of users only; tower generate field adds fields to it", args[0], args[1])
 	}
-	return nil, fmt.Errorf("auth %s: %q is too much: it has the name of the model of users only; tower generate field adds fields to it", args[0], args[1])
+}
+
+// authFlags separates the flag from the name.
+func authFlags(args []string) (names []string, passkeys bool) {
+	names = slices.DeleteFunc(slices.Clone(args), func(arg string) bool { return arg == passkeyFlag })
+	return names, len(names) < len(args)
+}
+
+// authEntry returns the name in the manifest of what the arguments name: accounts, or passkeys.
+func authEntry(args []string) (string, error) {
+	n, err := authName(args)
+	if err != nil {
+		return "", err
+	}
+	if _, passkeys := authFlags(args); passkeys {
+		return n.goName() + " " + passkeyFlag, nil
+	}
+	return n.goName(), nil
 }
 
 func makeAuth(p *project, args []string) (*generation, error) {
@@ -57,13 +77,46 @@ func makeAuth(p *project, args []string) (*generation, error) {
 	}
 	many := n.plural()
 	a := &auth{Module: p.module, App: path.Base(p.module), Type: n.goName(), A: "A", Var: many.goName(), Collection: many.snake(), File: n.snake(),
-		Local: n.local("Record", "problems plain password tower strings err context"), Sessions: "sessions", Accounts: "accounts"}
+		Local: n.local("Record", "problems plain password passkey tower strings err context"), Sessions: "sessions", Accounts: "accounts", Passkeys: "passkeys"}
 	if a.Var == a.Type {
 		a.Var += "Records"
 	}
 	if strings.ContainsRune("AEIO", rune(a.Type[0])) {
 		a.A = "An"
 	}
+	routes, err := p.read(routesFile)
+	if err != nil {
+		return nil, err
+	}
+	if a.Router, _, _, err = routerName(routes); err != nil {
+		return nil, err
+	}
+	names, passkeys := authFlags(args)
+	if !passkeys {
+		return makeAccounts(p, a)
+	}
+	m, _, err := p.manifest()
+	if err != nil {
+		return nil, err
+	}
+	known := m.accounts()
+	if len(names) == 0 && len(known) == 1 && known[0] != a.Type { // of another name than User
+		return makeAuth(p, []string{known[0], passkeyFlag})
+	}
+	added, err := makePasskeys(a)
+	if err != nil || slices.Contains(known, a.Type) {
+		return added, err // to what is there: its owner may have edited it
+	}
+	g, err := makeAccounts(p, a)
+	if err != nil {
+		return nil, err
+	}
+	g.more = added
+	return g, nil
+}
+
+// makeAccounts makes accounts without what flags add.
+func makeAccounts(p *project, a *auth) (*generation, error) {
 	g := &generation{kind: "auth", name: a.Type}
 	for _, f := range authFiles {
 		if err := g.add(strings.ReplaceAll(f[0], "NAME", a.File), "auth/"+f[1], a); err != nil {
@@ -92,13 +145,6 @@ func makeAuth(p *project, args []string) (*generation, error) {
 func (g *generation) insertAuth(p *project, a *auth) error {
 	g.insertions = append(g.insertions, intoModels(a.Var), intoModels(a.Type+"Tokens"), intoSession("\tIdentity // who is signed in: see identity.go\n"),
 		intoConnect("\tif err := s.identify(ctx); err != nil {\n\t\treturn nil, err\n\t}\n"))
-	routes, err := p.read(routesFile)
-	if err != nil {
-		return err
-	}
-	if a.Router, _, _, err = routerName(routes); err != nil {
-		return err
-	}
 	block, err := render("auth/routes.tmpl", a)
 	if err != nil {
 		return err

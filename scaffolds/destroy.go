@@ -33,6 +33,7 @@ func Destroy(folder, kind string, args []string, force bool) (*Plan, error) {
 	if e == nil {
 		return nil, m.notGenerated(kind, n)
 	}
+	m.take(e)
 	plan := newPlan(folder)
 	if !force {
 		if err := e.checkReferences(p, m, plan); err != nil {

@@ -135,3 +135,45 @@ func TestDestroyRefuses(t *testing.T) {
 		t.Errorf("a manifest that leads elsewhere: %v", err)
 	}
 }
+
+// Passkeys are added to accounts whose files were edited, and are taken back alone or with them.
+func TestPasskeysAreAddedLaterAndTakenBack(t *testing.T) {
+	for _, edit := range []bool{false, true} {
+		dir := newApp(t)
+		generate(t, dir, "auth Member")
+		if edit {
+			for _, name := range []string{"views/sessions/new.html", "views/accounts/show.html", "controllers/accounts.go"} {
+				put(t, dir, name, get(t, dir, name)+"\n")
+			}
+		}
+		before := tree(t, dir)
+		generate(t, dir, "auth --passkey") // of Member, the only one
+		contains(t, get(t, dir, "models/member_passkey.go"), "type MemberPasskey struct")
+		contains(t, get(t, dir, "views/sessions/new.html"), "  {{template \"passkeys/_signin.html\" .}}\n</section>")
+		contains(t, get(t, dir, "controllers/accounts.go"), "c.passkeyFacts(ctx, user.ID)")
+		added := tree(t, dir)
+		generate(t, dir, "auth Member --passkey")
+		sameTree(t, tree(t, dir), added)
+		if !edit {
+			generate(t, dir, "auth Member") // knows the lines that were added
+			sameTree(t, tree(t, dir), added)
+		}
+		destroy(t, dir, "auth Member --passkey")
+		sameTree(t, tree(t, dir), before)
+		if edit {
+			continue
+		}
+
+		other := newApp(t)
+		want := tree(t, other)
+		generate(t, other, "auth Member --passkey")
+		destroy(t, other, "auth Member")
+		got := tree(t, other)
+		for name := range got {
+			if strings.HasPrefix(name, "views/layouts") || strings.HasPrefix(name, ".tower") {
+				delete(got, name) // of all mails
+			}
+		}
+		sameTree(t, got, want)
+	}
+}

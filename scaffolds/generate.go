@@ -15,6 +15,7 @@ type generation struct {
 	kind, name string
 	files      []file
 	insertions []insertion
+	more       *generation // that needs what this one makes; nil: nothing
 }
 
 // A file is a generated file. Its name is its path in the application.
@@ -35,7 +36,7 @@ var generators = map[string]generator{
 	"controller": {makeController, inGo(controllerName)},
 	"field":      {makeFields, fieldName},
 	"mail":       {makeMail, inGo(mailName)},
-	"auth":       {makeAuth, inGo(authName)},
+	"auth":       {makeAuth, authEntry},
 	"migration":  {makeMigration, inGo(migrationName)},
 	"deploy":     {makeDeploy, deployName},
 }
@@ -64,7 +65,7 @@ func findGenerator(text string) (generator, error) {
 
 // Generate plans what a generator adds to the application in folder. Kind is one
 // of Kinds; args are a name and then fields (scaffold, model, field), as in
-// Post title:string, or pages (controller). A file that exists with other content
+// Post title:string, or pages (controller), or the flag --passkey (auth). A file that exists with other content
 // is a conflict, unless force is set. Generate itself writes nothing.
 func Generate(folder, kind string, args []string, force bool) (*Plan, error) {
 	maker, err := findGenerator(kind)
@@ -88,12 +89,14 @@ func (g *generation) planned(p *project, folder string, force bool) (*Plan, erro
 	if err != nil {
 		return nil, err
 	}
-	if err := g.checkNames(p, m); err != nil {
-		return nil, err
-	}
 	plan := newPlan(folder)
-	if err := g.plan(p, plan, m, force); err != nil {
-		return nil, err
+	for ; g != nil; g = g.more {
+		if err := g.checkNames(p, m); err != nil {
+			return nil, err
+		}
+		if err := g.plan(p, plan, m, force); err != nil {
+			return nil, err
+		}
 	}
 	return plan, m.record(plan, before)
 }
@@ -253,6 +256,9 @@ func (g *generation) plan(p *project, plan *Plan, m *manifest, force bool) error
 		if err != nil {
 			return err
 		}
+		if bare := m.withoutLines(f.name, before); sameText(bare, f.text) {
+			before = f.text // others have only added lines
+		}
 		if plan.write(f.name, before, f.text, force) {
 			if other := m.owner(f.name); other != nil {
 				delete(other.Files, f.name)
@@ -272,7 +278,7 @@ func (g *generation) plan(p *project, plan *Plan, m *manifest, force bool) error
 			return err
 		}
 		// Another insertion may have changed the file in this plan.
-		i := slices.IndexFunc(plan.Steps, func(s Step) bool { return s.Path == in.file && s.Verb == Insert })
+		i := slices.IndexFunc(plan.Steps, func(s Step) bool { return s.Path == in.file && s.changes() })
 		if i >= 0 {
 			text = plan.Steps[i].after
 		}

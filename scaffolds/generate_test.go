@@ -30,6 +30,12 @@ func TestGoldenAuth(t *testing.T) {
 	isGolden(t, newApp(t), "auth", "auth")
 }
 
+func TestGoldenPasskeys(t *testing.T) {
+	dir := newApp(t)
+	generate(t, dir, "auth")
+	isGolden(t, dir, "auth --passkey", "passkeys")
+}
+
 // isGolden compares what a generator adds to an application with the files of a folder.
 func isGolden(t *testing.T, dir, line, folder string) {
 	t.Helper()
@@ -59,7 +65,7 @@ func isGolden(t *testing.T, dir, line, folder string) {
 }
 
 func TestGenerateTwice(t *testing.T) {
-	for _, line := range []string{"scaffold Post title:string", "model Post title:string", "controller Pages about contact", "mail Welcome", "auth"} {
+	for _, line := range []string{"scaffold Post title:string", "model Post title:string", "controller Pages about contact", "mail Welcome", "auth", "auth --passkey"} {
 		dir := newApp(t)
 		generate(t, dir, line)
 		before := tree(t, dir)

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 )
 
 const manifestName = ".tower/manifest.json"
@@ -104,6 +105,39 @@ func (m *manifest) owner(file string) *entry {
 		}
 	}
 	return nil
+}
+
+// accounts returns the names of the models of users that accounts were generated for.
+func (m *manifest) accounts() (names []string) {
+	for _, e := range m.Generated {
+		if e.Kind == "auth" && e.Files["controllers/identity.go"] != "" {
+			names = append(names, e.Name)
+		}
+	}
+	return names
+}
+
+// take moves what flags have added to an entry into the entry.
+func (m *manifest) take(e *entry) {
+	e = m.claim(e.Kind, e.Name)
+	m.Generated = slices.DeleteFunc(m.Generated, func(added *entry) bool {
+		if added.Kind != e.Kind || !strings.HasPrefix(added.Name, e.Name+" --") {
+			return false
+		}
+		maps.Copy(e.Files, added.Files)
+		for file, lines := range added.Lines {
+			e.Lines[file] = append(e.Lines[file], lines...)
+		}
+		return true
+	})
+}
+
+// withoutLines returns a generated file without the lines that were inserted into it.
+func (m *manifest) withoutLines(file string, text []byte) []byte {
+	for _, e := range m.Generated {
+		text, _ = e.Lines[file].removedFrom(text)
+	}
+	return text
 }
 
 // changed keeps a file that a generator changed as its owner wrote it: nobody edited it.

@@ -39,7 +39,8 @@ tower generate mail writes a mail, with its view and a test, and the layout of a
 
 tower generate auth writes accounts: signing up and in by mail and by password, devices,
 changes of address and password, and the pages, mails and tests of all that. The model of
-users is User, or the name that you give.
+users is User, or the name that you give. With --passkey users also sign in by passkeys; it
+can be added later.
 
 tower generate deploy writes what runs the application elsewhere: units of systemd and
 the script that installs them, a Dockerfile, fly.toml, and a workflow of GitHub. Name some
@@ -59,11 +60,12 @@ receives.`,
   tower generate controller Pages about contact
   tower generate mail Welcome
   tower generate auth
+  tower generate auth --passkey
   tower generate types
   tower generate deploy`,
 	}
 	cmd.AddCommand(newGenerateTypes(), newGenerateOpenAPI(), newGenerateMigration())
-	return plannedCommand(cmd, scaffolds.Generate, "overwrite files that differ from the generated ones")
+	return plannedCommand(cmd, scaffolds.Generate, "overwrite files that differ from the generated ones", "auth: users also sign in by passkeys")
 }
 
 func newDestroy() *cobra.Command {
@@ -74,24 +76,31 @@ func newDestroy() *cobra.Command {
 other files. A file that was edited is kept and listed.`,
 		Example: `  tower destroy scaffold Post
   tower destroy field Task due
-  tower destroy controller Pages --dry-run`,
+  tower destroy controller Pages --dry-run
+  tower destroy auth --passkey`,
 	}
-	return plannedCommand(cmd, scaffolds.Destroy, "also remove files that were edited")
+	return plannedCommand(cmd, scaffolds.Destroy, "also remove files that were edited", "auth: remove the passkeys alone")
 }
 
 // plannedCommand adds arguments, flags and the run function to a command that plans a
 // change of the application, prints the plan and applies it.
-func plannedCommand(cmd *cobra.Command, plan func(folder, kind string, args []string, force bool) (*scaffolds.Plan, error), forcing string) *cobra.Command {
-	var dryRun, force bool
+func plannedCommand(cmd *cobra.Command, plan func(folder, kind string, args []string, force bool) (*scaffolds.Plan, error), forcing, passkeys string) *cobra.Command {
+	var dryRun, force, passkey bool
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) < 2 && !slices.Equal(args, []string{"deploy"}) && !slices.Equal(args, []string{"auth"}) { // an application has one
 			return cli.Usage(cmd.Name()+" needs a kind and a name; the kinds are "+strings.Join(scaffolds.Kinds(), ", "),
 				"see: "+cmd.CommandPath()+" --help")
 
 		}
+		if passkey && args[0] != "auth" {
+			return cli.Usage("--passkey is for auth", "tower "+cmd.Name()+" auth --passkey")
+		}
 		return nil
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if passkey {
+			args = append(args, "--passkey")
+		}
 		app, err := findApplication()
 		if err != nil {
 			return err
@@ -113,12 +122,14 @@ func plannedCommand(cmd *cobra.Command, plan func(folder, kind string, args []st
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print the plan, and change nothing")
 	cmd.Flags().BoolVar(&force, "force", false, forcing)
+	cmd.Flags().BoolVar(&passkey, "passkey", false, passkeys)
 	return cmd
 }
 
 // ownModules are what packages of tower's need beside tower that an application imports only if
 // it uses them.
 var ownModules = map[string][]string{
+	"passkey":  {"github.com/fxamacker/cbor/v2", "github.com/go-viper/mapstructure/v2", "github.com/go-webauthn/webauthn", "github.com/go-webauthn/x", "github.com/golang-jwt/jwt/v5", "github.com/google/go-tpm", "github.com/google/uuid", "github.com/philhofer/fwd", "github.com/tinylib/msgp", "github.com/x448/float16", "golang.org/x/crypto", "golang.org/x/sys"},
 	"password": {"github.com/alexedwards/argon2id", "golang.org/x/crypto", "golang.org/x/sys"},
 	"smtp":     {"github.com/wneessen/go-mail", "golang.org/x/crypto", "golang.org/x/net", "golang.org/x/text"},
 }
