@@ -35,6 +35,9 @@ var ErrAnswer = errors.New("the answer of the device is not valid")
 // been copied to another device, which one of the two answers comes from.
 var ErrCopied = errors.New("the passkey was used elsewhere since: it may have been copied")
 
+// ErrSite is the error for an address at which browsers have no passkeys.
+var ErrSite = errors.New("browsers have passkeys over HTTPS at a name, and at http://localhost, and nowhere else")
+
 // MaxAnswer is how many bytes an answer has at most.
 const MaxAnswer = 16 << 10
 
@@ -67,7 +70,7 @@ type data struct {
 
 // Create returns the JSON of options with which a script makes a passkey for a user, and the
 // challenge that the answer is to. A device that has one of the existing keys makes no second one.
-// It is an error if the site has an address for which browsers make no passkeys.
+// The error is [ErrSite], or of the system.
 func (s Site) Create(user User, existing []Key) (options json.RawMessage, challenge string, err error) {
 	library, err := s.library()
 	if err != nil {
@@ -101,7 +104,7 @@ func (s Site) Created(user User, challenge, answer string) (Key, error) {
 }
 
 // Request returns the JSON of options with which a script asks for any passkey of the site that
-// the device has, and the challenge that the answer is to.
+// the device has, and the challenge that the answer is to. The error is [ErrSite], or of the system.
 func (s Site) Request() (options json.RawMessage, challenge string, err error) {
 	library, err := s.library()
 	if err != nil {
@@ -164,10 +167,10 @@ func (s Site) Check(key Key, challenge, answer string) (Key, error) {
 func (s Site) library() (*webauthn.WebAuthn, error) {
 	at, err := url.Parse(s.Origin)
 	if err != nil || at.Host == "" {
-		return nil, fmt.Errorf("passkeys for %q: an origin has a scheme and a host, as in https://example.com", s.Origin)
+		return nil, fmt.Errorf("%w: %q has no scheme or no host", ErrSite, s.Origin)
 	}
 	if err := protocol.ValidateRPID(at.Hostname()); err != nil || at.Scheme != "https" && at.Hostname() != "localhost" {
-		return nil, fmt.Errorf("passkeys for %q: browsers make them for names with HTTPS, and for http://localhost", s.Origin)
+		return nil, fmt.Errorf("%w: this is %s", ErrSite, s.Origin)
 	}
 	return webauthn.New(&webauthn.Config{
 		RPID: at.Hostname(), RPDisplayName: s.Name, RPOrigins: []string{s.Origin},
