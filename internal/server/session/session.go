@@ -281,12 +281,17 @@ func (s *Sessions) EndAll(ctx context.Context, tx *store.Tx, user record.ID) err
 	return err
 }
 
+// rangeOf returns the range of a user's records in a table.
+func rangeOf(t *typed.Table[Details], user record.ID) store.Range {
+	at := &store.Bound{Value: record.StringValue(string(user))}
+	return store.Range{Index: t.Model.Field("userId"), Min: at, Max: at}
+}
+
 // List returns the sessions of a user, or of all users for "".
 func (s *Sessions) List(snap *store.Snapshot, user record.ID) (all []Details, err error) {
 	in := store.Range{}
 	if user != "" {
-		at := &store.Bound{Value: record.StringValue(string(user))}
-		in = store.Range{Index: s.Table.Model.Field("userId"), Min: at, Max: at}
+		in = rangeOf(s.Table, user)
 	}
 	err = s.Table.Scan(snap, in, func(d Details) bool {
 		all = append(all, d)
@@ -297,10 +302,9 @@ func (s *Sessions) List(snap *store.Snapshot, user record.ID) (all []Details, er
 
 // KeysOf returns the records of the sessions and tokens of a user.
 func (s *Sessions) KeysOf(ctx context.Context, tx *store.Tx, user record.ID) (keys []record.Key, err error) {
-	at := &store.Bound{Value: record.StringValue(string(user))}
 	err = tx.View(ctx, func(snap *store.Snapshot) error {
 		for _, t := range s.tables() {
-			if err := snap.Scan(t.Model, store.Range{Index: t.Model.Field("userId"), Min: at, Max: at}, func(image *record.Image) bool {
+			if err := snap.Scan(t.Model, rangeOf(t, user), func(image *record.Image) bool {
 				keys = append(keys, record.Key{Model: t.Model, ID: image.ID})
 				return true
 			}); err != nil {
