@@ -118,10 +118,8 @@ func makeAuth(p *project, args []string) (*generation, error) {
 // makeAccounts makes accounts without what flags add.
 func makeAccounts(p *project, a *auth) (*generation, error) {
 	g := &generation{kind: "auth", name: a.Type}
-	for _, f := range authFiles {
-		if err := g.add(strings.ReplaceAll(f[0], "NAME", a.File), "auth/"+f[1], a); err != nil {
-			return nil, err
-		}
+	if err := g.addAll(authFiles, "auth/", a); err != nil {
+		return nil, err
 	}
 	for _, folder := range []string{"accounts", "sessions"} {
 		files, err := trees.ReadDir("auth/views/" + folder)
@@ -141,18 +139,35 @@ func makeAccounts(p *project, a *auth) (*generation, error) {
 	return g, g.addMailLayout(p, a)
 }
 
+// addAll adds files by their templates in a folder. NAME stands for the file of the model.
+func (g *generation) addAll(files [][2]string, folder string, a *auth) error {
+	for _, f := range files {
+		if err := g.add(strings.ReplaceAll(f[0], "NAME", a.File), folder+f[1], a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addAuthRoutes inserts rendered routes, which need the package time.
+func (g *generation) addAuthRoutes(variable, template string, a *auth) error {
+	block, err := render(template, a)
+	if err != nil {
+		return err
+	}
+	routes := intoRoutes(variable, string(block))
+	routes.imports = "time"
+	g.insertions = append(g.insertions, routes)
+	return nil
+}
+
 // insertAuth adds the lines that connect accounts with the rest of the application.
 func (g *generation) insertAuth(p *project, a *auth) error {
 	g.insertions = append(g.insertions, intoModels(a.Var), intoModels(a.Type+"Tokens"), intoSession("\tIdentity // who is signed in: see identity.go\n"),
 		intoConnect("\tif err := s.identify(ctx); err != nil {\n\t\treturn nil, err\n\t}\n"))
-	block, err := render("auth/routes.tmpl", a)
-	if err != nil {
+	if err := g.addAuthRoutes(a.Accounts, "auth/routes.tmpl", a); err != nil {
 		return err
 	}
-	accounts := intoRoutes(a.Accounts, string(block))
-	accounts.imports = "time"
-	g.insertions = append(g.insertions, accounts)
-
 	program, err := p.read(mainFile)
 	if err != nil {
 		return err

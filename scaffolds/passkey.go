@@ -26,18 +26,14 @@ var passkeyFiles = [][2]string{
 // makePasskeys makes what passkeys add to accounts.
 func makePasskeys(a *auth) (*generation, error) {
 	g := &generation{kind: "auth", name: a.Type + " " + passkeyFlag}
-	for _, f := range passkeyFiles {
-		if err := g.add(strings.ReplaceAll(f[0], "NAME", a.File), "auth/passkey/"+f[1], a); err != nil {
-			return nil, err
-		}
-	}
-	block, err := render("auth/passkey/routes.tmpl", a)
-	if err != nil {
+	if err := g.addAll(passkeyFiles, "auth/passkey/", a); err != nil {
 		return nil, err
 	}
-	routes := intoRoutes(a.Passkeys, string(block))
-	routes.imports = "time"
-	g.insertions = append(g.insertions, intoModels(a.Type+"Passkeys"), routes,
+	g.insertions = append(g.insertions, intoModels(a.Type+"Passkeys"))
+	if err := g.addAuthRoutes(a.Passkeys, "auth/passkey/routes.tmpl", a); err != nil {
+		return nil, err
+	}
+	g.insertions = append(g.insertions,
 		intoMethod("controllers/accounts.go", "Accounts", "facts", "facts",
 			"\tpasskeys, err := c.passkeyFacts(ctx, user.ID)\n\tif err != nil {\n\t\treturn nil, err\n\t}\n\tfacts[\"Passkeys\"] = passkeys\n"),
 		beforeLine("views/sessions/new.html", "  {{template \"passkeys/_signin.html\" .}}\n", "</section>"),
