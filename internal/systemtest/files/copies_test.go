@@ -6,8 +6,6 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
-
-	"github.com/towerkit/tower/internal/files"
 )
 
 // The archive gets a copy of each file, from which an application reads what its own place has
@@ -40,14 +38,7 @@ func TestTheArchiveHasCopies(t *testing.T) {
 	if _, got := w.do(w.ada, "GET", p.Any.URL, "", nil); got != string(text) {
 		t.Errorf("from the archive come %d bytes", len(got))
 	}
-	if res, _ := w.do(w.ada, "DELETE", "/photos/"+string(p.ID), "", nil); res.StatusCode != 200 {
-		t.Fatal(res.Status)
-	}
-	for range 3 {
-		w.Advance(files.Grace + time.Hour)
-		w.user("later")
-		w.sweep()
-	}
+	w.deleteForGood(p)
 	if n := copies(); n != 0 {
 		t.Errorf("%d copies are left", n)
 	}

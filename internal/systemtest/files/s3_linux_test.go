@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"net/http"
 	"testing"
-	"time"
 
 	"github.com/towerkit/tower/internal/files"
 	"github.com/towerkit/tower/internal/systemtest/s3test"
@@ -66,14 +65,7 @@ func TestFilesInABucket(t *testing.T) {
 	if n := stored(); n != 3+4 {
 		t.Errorf("the bucket has %d chunks", n)
 	}
-	if res, _ := w.do(w.ada, "DELETE", "/photos/"+string(p.ID), "", nil); res.StatusCode != 200 {
-		t.Fatal(res.Status)
-	}
-	for range 3 {
-		w.Advance(files.Grace + time.Hour)
-		w.user("later")
-		w.sweep()
-	}
+	w.deleteForGood(p)
 	if n := stored(); n != 4 {
 		t.Errorf("%d chunks are left in the bucket", n)
 	}

@@ -239,6 +239,20 @@ func (w *world) sweep() files.Sweeping {
 	return done
 }
 
+// deleteForGood deletes a photo of Ada's, and sweeps until nothing needs its files: neither a record nor
+// the log, which forgets what is older.
+func (w *world) deleteForGood(p *Photo) {
+	w.t.Helper()
+	if res, _ := w.do(w.ada, "DELETE", "/photos/"+string(p.ID), "", nil); res.StatusCode != 200 {
+		w.t.Fatal(res.Status)
+	}
+	for range 3 {
+		w.Advance(files.Grace + time.Hour)
+		w.user("later")
+		w.sweep()
+	}
+}
+
 // chunks returns how many chunks are stored.
 func (w *world) chunks() (n int) {
 	_ = filepath.WalkDir(w.files().Place(), func(_ string, entry os.DirEntry, err error) error {

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/towerkit/tower"
 	"github.com/towerkit/tower/internal/files"
@@ -186,14 +185,7 @@ func TestVariantsAreSweptWithTheirImage(t *testing.T) {
 	if n := w.chunks(); n != 8 {
 		t.Errorf("%d chunks of two images with three variants each", n)
 	}
-	if res, _ := w.do(w.ada, "DELETE", "/photos/"+string(gone.ID), "", nil); res.StatusCode != 200 {
-		t.Fatal(res.Status)
-	}
-	for range 3 {
-		w.Advance(files.Grace + time.Hour)
-		w.user("later")
-		w.sweep()
-	}
+	w.deleteForGood(gone)
 	if n := w.chunks(); n != 4 {
 		t.Errorf("%d chunks are left of one image with three variants", n)
 	}
