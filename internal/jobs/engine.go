@@ -28,7 +28,8 @@ type Config struct {
 	Workers   int                                            // most jobs that run at once; 0: none
 	Queues    map[string]int                                 // most jobs of a queue that run at once
 	Ended     func(name, outcome string, took time.Duration) // is called after each try: see Outcomes; nil: nothing is
-	// Trace returns the context of a try, and is told its outcome; nil: nothing is traced.
+	// Trace begins the trace of a try. It returns the context of the try, and a function that ends
+	// the trace with the outcome. nil: nothing is traced.
 	Trace func(context.Context, *Job) (_ context.Context, end func(outcome string))
 	Grace time.Duration // that running jobs have when the engine stops, before their contexts end
 	Log   *slog.Logger

@@ -29,7 +29,7 @@ var lineageParts = []string{
 
 const timeline = "left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)"
 
-// placeParts are expressions that are cheap, and of which one changes whenever a lineage does:
+// placeParts are cheap expressions. At least one of them changes whenever a lineage does:
 // each turn reads them, under its lock and in its transaction, and reads the epoch and the name
 // of the lineage only where they have changed. The identifier of a server is the same as long
 // as it runs, and so as long as it has been started when it was. The path of the row's table
@@ -59,7 +59,7 @@ const (
 	reach = "SELECT coalesce(l.after + 1, c.first, 1), coalesce(c.last, 0)" + bounds
 )
 
-// together returns an expression of those parts that the server answers.
+// together joins the parts that the server can evaluate into one expression.
 func together(ctx context.Context, tx pgx.Tx, parts []string) (string, error) {
 	var known []string
 	for _, part := range parts {

@@ -118,7 +118,7 @@ func (l *Log) Turn(ctx context.Context, at store.Position) (_ store.Turn, tail [
 	return t, tail, nil
 }
 
-// begin locks the row, and reads what is to be known with the lock.
+// begin locks the row, and reads the state that a turn depends on under the lock.
 func (t *turn) begin(ctx context.Context, at store.Position) (tail []store.Entry, err error) {
 	l := t.log
 	b := &pgx.Batch{}
