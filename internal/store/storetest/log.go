@@ -313,14 +313,13 @@ func (t *turn) Append(_ context.Context, commits []store.Appended, calls []store
 	if err := l.fail(BeforeAppend); err != nil {
 		return err
 	}
-	if !l.append(commits, calls, t.foreign) {
+	if !l.append(t.node, commits, calls, t.foreign) {
 		return store.ErrMoved
 	}
-	l.tell(t.node)
 	return l.fail(AfterAppend)
 }
 
-// tell wakes all nodes but one.
+// tell wakes all nodes but one. The caller holds the lock.
 func (l *Log) tell(but *Node) {
 	for _, n := range l.nodes {
 		if n == but {
@@ -333,9 +332,9 @@ func (l *Log) tell(but *Node) {
 	}
 }
 
-// append returns false, and appends nothing, if another program has written a record of the
-// commits and that has no number.
-func (l *Log) append(commits []store.Appended, calls []store.Call, adopted []foreign) bool {
+// append adds commits and wakes the other nodes. It returns false, and appends nothing, if
+// another program has written a record of the commits and that has no number.
+func (l *Log) append(by *Node, commits []store.Appended, calls []store.Call, adopted []foreign) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.overtaken(commits, len(adopted)) {
@@ -365,6 +364,7 @@ func (l *Log) append(commits []store.Appended, calls []store.Call, adopted []for
 	if drop := len(l.entries) - l.Keep; l.Keep > 0 && drop > 0 {
 		l.entries, l.changes = slices.Clone(l.entries[drop:]), slices.Clone(l.changes[drop:])
 	}
+	l.tell(by)
 	return true
 }
 
