@@ -75,7 +75,8 @@ func openBadges(t testing.TB, meanwhile ...*func()) (*App, *record.Model) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sessions := session.Options{Table: &typed.Table[session.Details]{Model: devices}, Idle: time.Hour, Age: time.Hour} // nobody signs in
+	none := &typed.Table[session.Details]{Model: devices} // nobody signs in
+	sessions := session.Options{Table: none, Tokens: none, Idle: time.Hour, Age: time.Hour}
 	app, err := New(Config{Name: "badges", Data: filepath.Join(t.TempDir(), "badges.db"), Models: []*record.Model{badges, devices}, Session: sessions, Router: r})
 	if err != nil {
 		t.Fatal(err)
