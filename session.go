@@ -115,8 +115,8 @@ var tokenTable = &typed.Table[session.Details]{
 	Model: Tokens.model,
 	Read: func(rec any) session.Details {
 		r := rec.(*TokenRecord)
-		return session.Details{Session: session.Session{ID: r.ID, User: r.UserID, Since: r.CreatedAt, ByToken: true, Actions: strings.Join(r.Actions, " ")},
-			Token: r.Hash, Label: r.Name, Seen: r.SeenAt, Expires: r.ExpiresAt, Ends: r.ExpiresAt}
+		return session.Details{Session: session.Session{ID: r.ID, User: r.UserID, Since: r.CreatedAt, Token: r.Hash, ByToken: true, Actions: strings.Join(r.Actions, " ")},
+			Label: r.Name, Seen: r.SeenAt, Expires: r.ExpiresAt, Ends: r.ExpiresAt}
 	},
 	Write: func(rec any, d *session.Details) {
 		r := rec.(*TokenRecord)
@@ -129,7 +129,7 @@ var sessionTable = &typed.Table[session.Details]{
 	Model: Sessions.model,
 	Read: func(rec any) session.Details {
 		r := rec.(*SessionRecord)
-		return session.Details{Session: session.Session{ID: r.ID, User: r.UserID, Since: r.CreatedAt}, Token: r.Token, Method: r.Method, Label: r.Label,
+		return session.Details{Session: session.Session{ID: r.ID, User: r.UserID, Since: r.CreatedAt, Token: r.Token}, Method: r.Method, Label: r.Label,
 			Address: r.Address, Agent: r.Agent, Seen: r.SeenAt, Expires: r.ExpiresAt, Ends: r.EndsAt}
 	},
 	Write: func(rec any, d *session.Details) {

@@ -80,8 +80,9 @@ func (a *App) Transaction(ctx context.Context, fn func(*Tx) error) error {
 		return db.Transaction(ctx, fn)
 	}
 	by := "app"
+	var stay stay
 	if call != nil {
-		by = call.author()
+		by, stay = call.author(), call.conn.staying()
 	}
 	if name, named := ctx.Value(authorKey{}).(string); named {
 		by = name
@@ -89,21 +90,22 @@ func (a *App) Transaction(ctx context.Context, fn func(*Tx) error) error {
 	ctx, end := a.traces.Start(ctx, tracing.Span{Name: "commit"})
 	carried := a.traces.Carry(ctx)
 	var written time.Time // by the application, for the last time
-	over := func() {}
 	commit, err := a.store.Update(ctx, by, func(tx *store.Tx) error {
+		if err := stay.begin(tx); err != nil {
+			return err
+		}
 		if call != nil {
 			tx.SetAttempt(call.attempt)
 		}
 		tx.SetTrace(carried)
 		err := fn(&Tx{tx, a})
 		written = a.slow.Begin()
-		if call != nil && err == nil {
-			over()
-			over = call.conn.expectEnd(tx)
+		if err == nil {
+			stay.expectEnd(tx)
 		}
 		return err
 	})
-	over()
+	stay.over()
 	a.slow.End(ctx, slow.Commit, by, written)
 	end(commitSpan(commit, err))
 	if call != nil && err == nil {

@@ -3,6 +3,7 @@ package server
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -152,26 +153,55 @@ func (c *Connection) agent() string {
 	return ""
 }
 
-// expectEnd prepares for the end of the connection's own session, if tx ends it: the
-// connection is then answered before it ends. The caller calls the result when tx is over.
-func (c *Connection) expectEnd(tx *store.Tx) (over func()) {
-	if c.login.ID == "" || !c.app.sessions.Changes(tx, c.login.ID) {
-		return func() {}
+// A stay is how a transaction of a connection's call leaves the connection. It is zero if there
+// is no call.
+type stay struct {
+	conn *Connection
+	left bool // before the transaction
+}
+
+// staying prepares for a transaction of the connection's call.
+func (c *Connection) staying() stay { return stay{c, c.leaving.Load()} }
+
+// begin returns an error if the session has ended, unless by the call itself, so that nothing is
+// written for a session after its end, although the end is not known to the connection yet.
+func (s stay) begin(tx *store.Tx) error {
+	if s.conn == nil {
+		return nil
 	}
-	was := c.leaving.Swap(true)
-	return func() { c.leaving.Store(was || !c.app.sessions.Live(c.login)) }
+	s.conn.leaving.Store(s.left) // an earlier run of the transaction may have set it
+	if s.left || s.conn.login.ID == "" {
+		return nil
+	}
+	err := s.conn.app.sessions.LiveIn(tx, s.conn.login)
+	if errors.Is(err, store.ErrNotFound) {
+		err = fault.Errorf(fault.Unauthenticated, sessionOver)
+	}
+	return err
+}
+
+// expectEnd prepares for the end of the connection's own session, if tx ends it: the
+// connection is then answered before it ends.
+func (s stay) expectEnd(tx *store.Tx) {
+	if s.conn != nil && s.conn.login.ID != "" && s.conn.app.sessions.Changes(tx, s.conn.login.ID) {
+		s.conn.leaving.Store(true)
+	}
+}
+
+// over is called when the transaction is over.
+func (s stay) over() {
+	if s.conn != nil && s.conn.leaving.Load() && !s.left {
+		s.conn.leaving.Store(!s.conn.app.sessions.Live(s.conn.login))
+	}
 }
 
 // signIn starts the session that a call asked for, in place of the client's own, which
 // ends with all its connections. The one that runs the call gets the answer first.
 func (c *Connection) signIn(ctx context.Context, start session.Start) (session.Name, error) {
 	start.Address, start.Agent = c.remote, c.agent()
-	over := func() {}
-	defer func() { over() }()
-	return c.app.sessions.Start(ctx, "sign in of "+c.Label(), start, c.login.ID, func(tx *store.Tx) {
-		over()
-		over = c.expectEnd(tx)
-	})
+	stay := c.staying()
+	defer stay.over()
+	return c.app.sessions.Start(ctx, "sign in of "+c.Label(), start, c.login.ID, stay.expectEnd)
 }
 
 // setCookie signs a user in, and adds the cookie of the new session to a response, for

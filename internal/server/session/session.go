@@ -35,6 +35,7 @@ type Session struct {
 	ID    record.ID
 	User  record.ID
 	Since time.Time
+	Token string // the hash of its token
 
 	ByToken bool
 	Actions string // those that a token may use, separated by spaces: see Permits
@@ -43,7 +44,6 @@ type Session struct {
 // A Details value is the content of the record of a session or a token.
 type Details struct {
 	Session
-	Token   string // the hash of the token
 	Method  string // how the user has shown who they are
 	Label   string // of the device or the token, for people
 	Address string // where it was last seen
@@ -135,7 +135,7 @@ func (s *Sessions) create(tx *store.Tx, start Start) (Name, error) {
 	if start.Age > 0 {
 		age = min(age, start.Age)
 	}
-	d := Details{Session: Session{User: start.User}, Token: hash(token), Method: start.Method, Label: edge.Device(start.Agent), Address: start.Address,
+	d := Details{Session: Session{User: start.User, Token: hash(token)}, Method: start.Method, Label: edge.Device(start.Agent), Address: start.Address,
 		Agent: strings.ToValidUTF8(start.Agent[:min(len(start.Agent), maxAgent)], ""), Seen: now, Ends: now.Add(age)}
 	d.Expires = s.expiry(&d)
 	image, err := s.Table.Create(tx, &d)
@@ -242,7 +242,22 @@ func (s *Sessions) Live(session Session) bool {
 		return true
 	}
 	d, err := s.details(session.ID)
-	return err == nil && d.User == session.User && d.Actions == session.Actions
+	return err == nil && s.is(&d, session)
+}
+
+// LiveIn returns [store.ErrNotFound] if a session has ended, as a transaction sees it, which then
+// conflicts with one that ends it.
+func (s *Sessions) LiveIn(tx *store.Tx, session Session) error {
+	d, _, err := s.in(tx, session.ID)
+	if err == nil && !s.is(&d, session) {
+		err = store.ErrNotFound
+	}
+	return err
+}
+
+// is reports whether a record is still that of the session which was found.
+func (s *Sessions) is(d *Details, found Session) bool {
+	return d.Expires.After(s.Now()) && d.User == found.User && d.Token == found.Token && d.Actions == found.Actions
 }
 
 // Has reports whether a user has the session or the token with an id.
@@ -327,11 +342,10 @@ func (s *Sessions) Ended(changes []store.Change) (ended []Session) {
 		}
 		before, known := contentOf(t, c.Before)
 		after, lives := contentOf(t, c.After)
-		lives = lives && after.Expires.After(s.Now())
 		if lives && (!known || after.Expires.Before(before.Expires)) {
 			s.uses.poke() // it may end before the next sweep
 		}
-		if known && !(lives && after.User == before.User && after.Token == before.Token && after.Actions == before.Actions) {
+		if known && !(lives && s.is(&after, before.Session)) {
 			ended = append(ended, before.Session)
 		}
 	}

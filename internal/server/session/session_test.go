@@ -40,7 +40,7 @@ func table(t *testing.T, name string) *typed.Table[Details] {
 		Read: func(rec any) Details {
 			r := rec.(*row)
 			d := r.Details
-			d.Session = Session{ID: r.ID, User: r.UserID, Since: r.CreatedAt, ByToken: name == "tokens", Actions: d.Actions}
+			d.Session = Session{ID: r.ID, User: r.UserID, Since: r.CreatedAt, Token: d.Token, ByToken: name == "tokens", Actions: d.Actions}
 			return d
 		},
 		Write: func(rec any, d *Details) {
@@ -177,7 +177,7 @@ func TestSessionsAgainstAModel(t *testing.T) {
 		}
 		for name, l := range all {
 			d, err := s.find(t.Context(), name)
-			if (err == nil) != live(l) || err == nil && d.User != l.user || s.Live(Session{ID: name.ID, User: l.user}) != live(l) {
+			if (err == nil) != live(l) || err == nil && d.User != l.user || s.Live(Session{ID: name.ID, User: l.user, Token: hash(name.Token)}) != live(l) {
 				t.Fatalf("a session is live: %v, want %v (%v)", err == nil, live(l), err)
 			}
 			if r := request(t, s, name); s.Named(r, false) != name {
@@ -338,9 +338,9 @@ func TestForgedCookies(t *testing.T) {
 			t.Errorf("the cookie %.40q is %v's", value, got)
 		}
 	}
-	one := Session{ID: ada.ID, User: "ada"}
-	if !s.Live(one) || s.Live(Session{ID: ada.ID, User: "bob"}) {
-		t.Error("a session is live for its user alone")
+	one := Session{ID: ada.ID, User: "ada", Token: hash(ada.Token)}
+	if !s.Live(one) || s.Live(Session{ID: ada.ID, User: "bob", Token: one.Token}) || s.Live(Session{ID: ada.ID, User: "ada", Token: hash("x")}) {
+		t.Error("a session is live for its user and its token alone")
 	}
 	_ = s.store.Close()
 	if s.Live(one) {

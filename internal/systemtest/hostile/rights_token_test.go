@@ -238,6 +238,78 @@ func TestATokenEndsInItsCommit(t *testing.T) {
 	holder.expectRevoked(bob.ID)
 }
 
+// A HeldController writes a note while something else happens.
+type HeldController struct {
+	*Session
+	meanwhile func()
+}
+
+func (c *HeldController) Create(ctx context.Context, in struct {
+	Title string `json:"title"`
+}) (tower.None, error) {
+	return tower.None{}, c.Transaction(ctx, func(tx *tower.Tx) error {
+		if err := Notes.Create(ctx, tx, &Note{OwnerID: c.UserID(), Title: in.Title}); err != nil {
+			return err
+		}
+		c.meanwhile()
+		return nil
+	})
+}
+
+// TestACallWritesNothingAfterTheEnd ends a token, or a session, while its call writes. No client
+// could tell that from a call which begins after the end.
+func TestACallWritesNothingAfterTheEnd(t *testing.T) {
+	config := keys()
+	var end func() error
+	m := tower.Mount(config.Routes.(*tower.Router[*Session]), "held", func(s *Session) *HeldController {
+		return &HeldController{s, func() {
+			if once := end; once != nil {
+				end = nil
+				if err := once(); err != nil {
+					t.Error(err)
+				}
+			}
+		}}
+	})
+	tower.Action(m, "POST /held", (*HeldController).Create)
+	a := attack(t, config)
+	ada := a.makeUser("ada")
+	count := func() int {
+		n, err := Notes.Where().Count(t.Context(), a.app)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for kind, begin := range map[string]func() (attacker, func() error){
+		"token": func() (attacker, func() error) {
+			holder, token := a.holding(ada.ID, "*")
+			return holder, func() error { return tower.Tokens.Delete(context.Background(), a.app, token.ID) }
+		},
+		"session": func() (attacker, func() error) {
+			return a.onDevice(ada.ID), func() error { return a.app.EndSessions(ada.ID) }
+		},
+	} {
+		t.Run(kind, func(t *testing.T) {
+			holder, over := begin()
+			end = over
+			if response, body := holder.request("POST", "/held", `{"title":"over HTTP"}`); response.StatusCode != 401 || count() > 0 {
+				t.Errorf("over HTTP: %s %s, %d notes", response.Status, body, count())
+			}
+			onEachTransport(t, func(t *testing.T, transport string) {
+				holder, over := begin()
+				p := holder.in(t).greet(transport)
+				end = over
+				_ = p.line.send(`{"id":2,"call":"POST /held","in":{"title":"too late"}}`)
+				p.expectEnd(transport)
+				if n := count(); n > 0 {
+					t.Errorf("%d notes were written", n)
+				}
+			})
+		})
+	}
+}
+
 // TestATokenIsShownOnce looks for tokens in everything that is stored, sent and logged.
 func TestATokenIsShownOnce(t *testing.T) {
 	config := keys()
