@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/towerkit/tower/internal/systemtest/browser"
 )
 
 // A tab is a page in a real browser.
@@ -17,20 +19,10 @@ type tab struct {
 	ctx context.Context
 }
 
-// openTab starts a browser. It fails the test if there is none, because nothing else tests
-// the script.
+// openTab starts a browser.
 func openTab(t *testing.T) *tab {
 	t.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true))
-	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(stop)
-	browser, cancel := chromedp.NewContext(allocator)
-	t.Cleanup(cancel)
-	if err := chromedp.Do(browser); err != nil {
-		t.Fatalf("this test needs Chromium or Chrome, and it did not start: %v", err)
-	}
-	ctx, cancel := context.WithTimeout(browser, time.Minute)
+	ctx, cancel := context.WithTimeout(browser.Start(t), time.Minute)
 	t.Cleanup(cancel)
 	return &tab{t, ctx}
 }

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	chromium "github.com/towerkit/tower/internal/systemtest/browser"
 )
 
 // A balancer serves all nodes at one address. It sends requests to one of them at a time.
@@ -48,16 +50,7 @@ func balance(t *testing.T, nodes []*node) *balancer {
 // open opens the front page in Chromium.
 func (b *balancer) open(t *testing.T) context.Context {
 	t.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true))
-	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(stop)
-	tab, cancel := chromedp.NewContext(allocator)
-	t.Cleanup(cancel)
-	if err := chromedp.Do(tab); err != nil {
-		t.Fatalf("this test needs Chromium or Chrome, and it did not start: %v", err)
-	}
-	tab, cancel = context.WithTimeout(tab, 5*time.Minute)
+	tab, cancel := context.WithTimeout(chromium.Start(t), 5*time.Minute)
 	t.Cleanup(cancel)
 	if err := chromedp.Do(tab, chromedp.Navigate(b.URL)); err != nil {
 		t.Fatal(err)
