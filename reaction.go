@@ -233,7 +233,7 @@ func (c Config) reactions(out *server.Config) (*reactions.Config, error) {
 	}
 	addOwn(out, Reactions)
 	addOwn(out, WaitingReactions)
-	all := &reactions.Config{Marks: markTable, Items: waitingTable}
+	all := &reactions.Config{Marks: markTable, Items: waitingTable, Jobs: jobTable}
 	for _, r := range declared {
 		if r.err != nil {
 			return nil, fmt.Errorf("Config.Reactions: the reaction %s: %w", r.reaction.Name, r.err)

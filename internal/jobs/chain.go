@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/towerkit/tower/internal/record"
 )
 
 // The author of a commit says how many reactions have led to it, one to another, also by way of jobs:
@@ -37,6 +39,15 @@ func ReactionAuthor(name string, chain int) string {
 		return reactionAuthor + name
 	}
 	return fmt.Sprintf("%s%s, number %d of a chain", reactionAuthor, name, chain)
+}
+
+// ChainOf returns how many reactions have led to a job, 0 if the record is none.
+func (t *Table) ChainOf(image *record.Image) int {
+	if image.Model != t.Model {
+		return 0
+	}
+	job, _ := t.Of(image)
+	return job.Chain
 }
 
 // Chain returns how many reactions have led to a commit, by its author.

@@ -8,6 +8,7 @@ import (
 	"math"
 	"sync"
 
+	"github.com/towerkit/tower/internal/jobs"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/store/typed"
@@ -18,6 +19,7 @@ type Config struct {
 	Marks *typed.Table[Mark]
 	Items *Items
 	All   []*Reaction
+	Jobs  *jobs.Table
 	Run   bool // this process runs them
 	Log   *slog.Logger
 

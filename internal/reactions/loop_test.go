@@ -74,6 +74,26 @@ func TestReactionsAndJobsThatFeedEachOtherComeToAnEnd(t *testing.T) {
 	}
 }
 
+// A reaction to what workers do with jobs may enqueue one.
+func TestAReactionToJobsComesToAnEnd(t *testing.T) {
+	echo := tower.NewJob[tower.None]("echo")
+	c := config(tower.On("echo", tower.Jobs.Where(tower.Is(&tower.Jobs.Fields.State, "running")), tower.Enter, func(ctx context.Context, tx *tower.Tx, _ *tower.JobRecord) error {
+		_, err := echo.Enqueue(ctx, tx, tower.None{})
+		return err
+	}))
+	c.Jobs = []tower.Work{echo.Do(func(context.Context, *tower.App, tower.None) error { return nil })}
+	app := towertest.Open(t, c)
+	if _, err := echo.Enqueue(t.Context(), app, tower.None{}); err != nil {
+		t.Fatal(err)
+	}
+	if n := rounds(t, app, 100, 0); n == 100 {
+		t.Fatal("they do not end")
+	}
+	if all := waits(t, app); len(all) == 0 || !strings.Contains(all[0].Error, "16 reactions have caused each other") {
+		t.Errorf("%+v", all)
+	}
+}
+
 // A job whose delay is long begins a new chain: what comes back each day may be meant.
 func TestALoopWithALongDelayGoesOn(t *testing.T) {
 	app := towertest.Open(t, loop(tower.Delay(time.Hour)))

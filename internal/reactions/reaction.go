@@ -110,7 +110,8 @@ type event struct {
 }
 
 // events returns what a commit does to the records of the scope, in the order of the commit.
-func (r *Reaction) events(c *store.Commit) (found []event) {
+// The scope may be of jobs, which are in a table.
+func (r *Reaction) events(c *store.Commit, table *jobs.Table) (found []event) {
 	on := r.On
 	if r.Debounce > 0 {
 		on = all // a later event takes back one that waits
@@ -129,7 +130,7 @@ func (r *Reaction) events(c *store.Commit) (found []event) {
 		if image == nil {
 			image = change.Before
 		}
-		found = append(found, event{seq: c.Seq, number: len(found), depth: jobs.Chain(c.By), kind: kind, was: was, image: image})
+		found = append(found, event{seq: c.Seq, number: len(found), depth: max(jobs.Chain(c.By), table.ChainOf(image)), kind: kind, was: was, image: image})
 	}
 	if n := len(found); n > 0 {
 		found[n-1].last = true

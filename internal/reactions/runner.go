@@ -188,7 +188,7 @@ func (r *runner) next(ctx context.Context) error {
 // take notes what a commit does to the scope, to the mark and to items.
 func (r *runner) take(c *store.Commit) {
 	r.seen = c.Seq
-	found := r.reaction.events(c)
+	found := r.reaction.events(c, r.engine.Jobs)
 	before := r.engine.store.Before(c.Seq)
 	if len(r.queue) == 0 {
 		r.since = time.Now()
