@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -17,7 +16,6 @@ import (
 	"github.com/towerkit/tower/internal/cli"
 	"github.com/towerkit/tower/internal/commands/db"
 	"github.com/towerkit/tower/internal/dev"
-	"github.com/towerkit/tower/internal/private"
 	"github.com/towerkit/tower/internal/wire"
 	"github.com/towerkit/tower/scaffolds"
 )
@@ -90,15 +88,11 @@ func suggestedName(r *wire.MigrationReport) string {
 // migrate builds the application, runs it for a task and returns its report. Its
 // progress and what it logs go to progress.
 func (app *application) migrate(ctx context.Context, task, env string, progress io.Writer) (*wire.MigrationReport, error) {
-	folder, err := private.Temp("tower-db-")
+	binary, remove, err := dev.BuildTemporary(ctx, dev.Target{Folder: app.Folder, Production: env == "production", Environ: os.Environ()})
 	if err != nil {
-		return nil, fmt.Errorf("build the application: %w", err)
-	}
-	defer os.RemoveAll(folder)
-	binary := filepath.Join(folder, "app.exe") // Windows needs the ending
-	if _, err := dev.Build(ctx, dev.Target{Folder: app.Folder, Out: binary, Production: env == "production", Environ: os.Environ()}, nil); err != nil {
 		return nil, err
 	}
+	defer remove()
 	child := exec.CommandContext(ctx, binary)
 	child.Dir = app.Folder
 	child.Env = append(os.Environ(), "PWD="+app.Folder, "TOWER_FOLDER="+app.Folder)

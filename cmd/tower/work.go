@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,7 +12,6 @@ import (
 	"github.com/towerkit/tower/internal/cli"
 	"github.com/towerkit/tower/internal/commands"
 	"github.com/towerkit/tower/internal/dev"
-	"github.com/towerkit/tower/internal/private"
 )
 
 // endWait is how long a worker may take to return what it runs.
@@ -48,15 +46,11 @@ func newWork() *cobra.Command {
 func (app *application) work(cmd *cobra.Command) error {
 	ctx, stop := signal.NotifyContext(cmd.Context(), cli.EndSignals...)
 	defer stop()
-	folder, err := private.Temp("tower-work-")
+	binary, remove, err := dev.BuildTemporary(ctx, dev.Target{Folder: app.Folder, Production: app.Env == "production", Environ: os.Environ()})
 	if err != nil {
-		return fmt.Errorf("build the application: %w", err)
-	}
-	defer os.RemoveAll(folder)
-	binary := filepath.Join(folder, "app.exe") // Windows needs the ending
-	if _, err := dev.Build(ctx, dev.Target{Folder: app.Folder, Out: binary, Production: app.Env == "production", Environ: os.Environ()}, nil); err != nil {
 		return err
 	}
+	defer remove()
 	child := exec.CommandContext(ctx, binary)
 	child.Dir = app.Folder
 	child.Env = append(os.Environ(), "PWD="+app.Folder, "TOWER_FOLDER="+app.Folder, "TOWER_ENV="+app.Env, "TOWER_WORK=on")

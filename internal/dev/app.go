@@ -3,16 +3,15 @@ package dev
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 )
 
 // An App is an application that runs without a [Supervisor]. It has an address of its
 // own, and is not rebuilt when its source changes.
 type App struct {
-	child       *child
-	lock        *folderLock
-	buildFolder string
+	child  *child
+	lock   *folderLock
+	builds builds
+	built  int // 1 if it was built
 }
 
 // Start builds the application and returns when it serves. It ignores the options Host,
@@ -28,7 +27,7 @@ func Start(ctx context.Context, o Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &App{lock: lock, buildFolder: filepath.Join(o.Folder, "tmp", "build")}
+	a := &App{lock: lock, builds: buildsIn(o.Folder)}
 	if err := a.start(ctx, o); err != nil {
 		a.release()
 		return nil, err
@@ -40,7 +39,10 @@ func (a *App) start(ctx context.Context, o Options) error {
 	if err := a.lock.writeOwner(""); err != nil {
 		return fmt.Errorf("lock the application: %w", err)
 	}
-	binary := filepath.Join(a.buildFolder, "1", programName("app"))
+	if err := a.builds.open(); err != nil {
+		return fmt.Errorf("prepare the application's folder: %w", err)
+	}
+	binary := a.builds.program(1)
 	out := newTerminal(o.Output, o.Color)
 	var say func(string)
 	if o.Color { // a person watches
@@ -52,6 +54,7 @@ func (a *App) start(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	a.built = 1
 	c, err := start(ctx, o.launch(program{binary, 1}, out))
 	if err != nil {
 		return err
@@ -63,8 +66,8 @@ func (a *App) start(ctx context.Context, o Options) error {
 // URL returns the address of the application, which only this machine can reach.
 func (a *App) URL() string { return "http://" + a.child.addr }
 
-// Close gives the application a few seconds to finish its requests, and removes the
-// binary. It returns nil.
+// Close gives the application a few seconds to finish its requests. Its program stays, so
+// that it is not linked again while nothing changes. Close returns nil.
 func (a *App) Close() error {
 	a.child.stop(context.Background(), stopTime)
 	a.release()
@@ -72,6 +75,6 @@ func (a *App) Close() error {
 }
 
 func (a *App) release() {
-	os.RemoveAll(a.buildFolder)
+	a.builds.close(a.built)
 	a.lock.unlock()
 }

@@ -71,8 +71,53 @@ func TestStart(t *testing.T) {
 	if processRuns(pid) {
 		t.Errorf("process %s still runs", pid)
 	}
-	if left, err := os.ReadDir(filepath.Join(folder, "tmp")); len(left) != 0 || err != nil {
-		t.Errorf("left in tmp: %v %v", left, err)
+	keepsOneProgram(t, folder)
+
+	// What has not changed is not linked again.
+	kept, err := os.Stat(filepath.Join(folder, "tmp", "build", "last", programName("app")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a, err = Start(t.Context(), Options{Folder: folder}); err != nil {
+		t.Fatal(err)
+	}
+	if now, err := os.Stat(a.builds.program(1)); err != nil || !os.SameFile(now, kept) {
+		t.Errorf("it runs another program: %v", err)
+	}
+	a.Close()
+	keepsOneProgram(t, folder)
+	once, remove, err := BuildTemporary(t.Context(), Target{Folder: folder})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if now, err := os.Stat(once); err != nil || !os.SameFile(now, kept) {
+		t.Errorf("another program runs once: %v", err)
+	}
+	remove()
+	if err := os.RemoveAll(filepath.Join(folder, "tmp")); err != nil {
+		t.Fatal(err)
+	}
+	if once, remove, err = BuildTemporary(t.Context(), Target{Folder: folder}); err != nil {
+		t.Fatal(err)
+	}
+	defer remove()
+	made, err := os.Stat(once)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last, err := os.Stat(a.builds.last()); err != nil || !os.SameFile(made, last) {
+		t.Errorf("the program that runs once is not kept: %v", err)
+	}
+	keepsOneProgram(t, folder)
+}
+
+// keepsOneProgram checks that nothing is left in tmp but the build that was used last.
+func keepsOneProgram(t *testing.T, folder string) {
+	t.Helper()
+	for name, want := range map[string]string{"tmp": "build", "tmp/build": "last"} {
+		if left, err := os.ReadDir(filepath.Join(folder, name)); err != nil || len(left) != 1 || left[0].Name() != want {
+			t.Errorf("left in %s: %v %v", name, left, err)
+		}
 	}
 }
 

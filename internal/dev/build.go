@@ -5,11 +5,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"time"
+
+	"github.com/towerkit/tower/internal/private"
 )
 
 // A Target says what a build makes.
@@ -62,6 +67,26 @@ func announce(say func(string)) (stop func()) {
 		close(ended)
 		<-stopped
 	}
+}
+
+// BuildTemporary builds the application for one run, whatever t.Out is. It returns the path of
+// the program, and a function that removes it. The program that was used last is used again
+// if nothing has changed.
+func BuildTemporary(ctx context.Context, t Target) (program string, remove func(), err error) {
+	folder, err := private.Temp("tower-build-")
+	if err != nil {
+		return "", nil, fmt.Errorf("build the application: %w", err)
+	}
+	remove = func() { os.RemoveAll(folder) }
+	t.Out = filepath.Join(folder, programName("app"))
+	b := buildsIn(t.Folder)
+	_ = os.Link(b.last(), t.Out) // without it, or from another disk, it is linked again
+	if _, err := t.build(ctx); err != nil {
+		remove()
+		return "", nil, err
+	}
+	b.keep(t.Out)
+	return t.Out, remove, nil
 }
 
 func (t Target) build(ctx context.Context) (leftOut []string, err error) {
@@ -173,4 +198,75 @@ func programName(name string) string {
 		return name + ".exe"
 	}
 	return name
+}
+
+// The builds of an application are in its folder tmp/build, each in a folder that its number
+// names. The one that was used last stays there when no process runs: go build does not link
+// a program again that is up to date.
+type builds string
+
+func buildsIn(application string) builds { return builds(filepath.Join(application, "tmp", "build")) }
+
+// program returns the path of a build's program.
+func (b builds) program(number int) string {
+	return filepath.Join(b.folder(fmt.Sprint(number)), programName("app"))
+}
+
+func (b builds) folder(name string) string { return filepath.Join(string(b), name) }
+
+// kept is the folder of the build that was used last.
+const kept = "last"
+
+// last returns the path of the program that was used last.
+func (b builds) last() string { return filepath.Join(b.folder(kept), programName("app")) }
+
+// keep makes program the one that was used last. It stays where it is, too. If that fails, it
+// is linked again another time.
+func (b builds) keep(program string) {
+	made, err := os.Stat(program)
+	if before, none := os.Stat(b.last()); err != nil || none == nil && os.SameFile(made, before) {
+		return
+	}
+	next := b.last() + ".next"
+	if private.OwnFolder(filepath.Dir(string(b))) == nil && os.MkdirAll(b.folder(kept), 0o755) == nil {
+		os.Remove(next) // of a process that was killed
+		if os.Link(program, next) == nil {
+			os.Rename(next, b.last())
+		}
+	}
+}
+
+// open removes the builds that a killed process has left behind, which may be incomplete. The
+// first build begins with the one that was used last.
+func (b builds) open() error {
+	if err := b.removeBefore(math.MaxInt); err != nil {
+		return err
+	}
+	if err := os.Rename(b.folder(kept), b.folder("1")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// close keeps a build and removes the others. The number 0 keeps none.
+func (b builds) close(number int) {
+	if number > 0 {
+		os.RemoveAll(b.folder(kept))
+		os.Rename(b.folder(fmt.Sprint(number)), b.folder(kept))
+	}
+	b.removeBefore(math.MaxInt)
+	os.Remove(string(b)) // it is empty if none is kept
+}
+
+// removeBefore removes the builds with smaller numbers.
+func (b builds) removeBefore(number int) error {
+	entries, _ := os.ReadDir(string(b))
+	for _, entry := range entries {
+		if n, err := strconv.Atoi(entry.Name()); err == nil && n < number {
+			if err := os.RemoveAll(b.folder(entry.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"path/filepath"
 	"time"
 )
 
@@ -74,7 +73,7 @@ func (s *Supervisor) startBuild(ctx context.Context, why string) {
 		}
 		s.terminal.startLine(why)
 		began := time.Now()
-		binary := filepath.Join(s.buildFolder, fmt.Sprint(number), programName("app"))
+		binary := s.builds.program(number)
 		var say func(string)
 		if number == 1 {
 			say = s.terminal.printDetail

@@ -3,9 +3,6 @@ package dev
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
-	"strconv"
 	"time"
 )
 
@@ -157,7 +154,7 @@ func (s *Supervisor) openGate(ctx context.Context, fresh bool) {
 	if fresh {
 		s.failure, s.restartDelay = nil, 0
 		s.lastGood = now
-		s.removeBuilds()
+		_ = s.builds.removeBefore(now.build) // the others are removed at the end
 		s.showNote()
 	}
 	switch {
@@ -214,16 +211,6 @@ func (s *Supervisor) callServed(ctx context.Context) {
 		s.terminal.printDetail(err.Error())
 	case note != "":
 		s.terminal.printLine(note)
-	}
-}
-
-// removeBuilds removes the binaries of older builds than the last good one.
-func (s *Supervisor) removeBuilds() {
-	entries, _ := os.ReadDir(s.buildFolder)
-	for _, entry := range entries {
-		if number, err := strconv.Atoi(entry.Name()); err == nil && number < s.lastGood.build {
-			os.RemoveAll(filepath.Join(s.buildFolder, entry.Name()))
-		}
 	}
 }
 

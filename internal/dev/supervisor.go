@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,19 +18,19 @@ import (
 // restarts it when it exits. Outside production it also rebuilds it when its source
 // changes. A Supervisor is used once: [New], Open, Run, Close.
 type Supervisor struct {
-	options     Options
-	site        *edge.Site
-	lock        *folderLock
-	listeners   []net.Listener
-	buildFolder string // parent of a folder for each build
-	url         string
-	terminal    *terminal
-	gate        *gate
-	events      *events
-	scripts     *scripts
-	nodes       *nodes // nil: there is one
-	bundler     *bundler
-	compile     func(ctx context.Context, out string) error
+	options   Options
+	site      *edge.Site
+	lock      *folderLock
+	listeners []net.Listener
+	builds    builds
+	url       string
+	terminal  *terminal
+	gate      *gate
+	events    *events
+	scripts   *scripts
+	nodes     *nodes // nil: there is one
+	bundler   *bundler
+	compile   func(ctx context.Context, out string) error
 
 	serving     chan struct{}   // closed when the application first serves
 	killCtx     context.Context // ends when Run must end without waiting
@@ -81,7 +79,7 @@ func (s *Supervisor) Open() error {
 	if s.site, err = o.site(); err != nil {
 		return err
 	}
-	s.buildFolder = filepath.Join(o.Folder, "tmp", "build")
+	s.builds = buildsIn(o.Folder)
 	s.bundler = &bundler{folder: o.Folder}
 	if s.compile == nil {
 		s.compile = func(ctx context.Context, out string) error {
@@ -102,7 +100,7 @@ func (s *Supervisor) Open() error {
 	s.url = publicURL(o.Host, portOf(s.listeners[0]))
 	err = s.lock.writeOwner(s.url)
 	if err == nil {
-		err = os.RemoveAll(s.buildFolder) // a killed supervisor leaves it behind
+		err = s.builds.open()
 	}
 	if err != nil {
 		s.release()
@@ -129,9 +127,9 @@ func (s *Supervisor) Nodes() (urls []string, changed <-chan struct{}) {
 func (s *Supervisor) Serving() <-chan struct{} { return s.serving }
 
 // Run builds and serves the application until ctx ends. Then it gives the application a
-// few seconds to finish its requests, and returns when no process and no temporary
-// file is left. Open must have been called. In production Run returns a [*Failure] if
-// the first build fails or does not start.
+// few seconds to finish its requests, and returns when no process is left, and no temporary
+// file but the program that served last. Open must have been called. In production Run
+// returns a [*Failure] if the first build fails or does not start.
 func (s *Supervisor) Run(ctx context.Context) error {
 	s.running.Store(true)
 	defer close(s.done)
@@ -225,7 +223,7 @@ func (s *Supervisor) release() {
 		for _, l := range s.listeners {
 			l.Close()
 		}
-		os.RemoveAll(s.buildFolder)
+		s.builds.close(s.lastGood.build)
 		s.lock.unlock()
 	})
 }

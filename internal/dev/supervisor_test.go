@@ -350,7 +350,7 @@ func TestStop(t *testing.T) {
 	if text, err := io.ReadAll(stream.Body); string(text) != "data: first\n\n" || err != nil {
 		t.Errorf("the stream ended with %q %v", text, err)
 	}
-	s.leavesNothing()
+	s.leavesOneProgram()
 }
 
 func TestCloseKillsAtOnce(t *testing.T) {
@@ -368,7 +368,7 @@ func TestCloseKillsAtOnce(t *testing.T) {
 	if processRuns(pid) {
 		t.Errorf("process %s still runs", pid)
 	}
-	s.leavesNothing()
+	s.leavesOneProgram()
 }
 
 func TestProcessThatDoesNotStopIsReplaced(t *testing.T) {

@@ -219,15 +219,9 @@ func (s *testSite) wait() error {
 	}
 }
 
-func (s *testSite) leavesNothing() {
+func (s *testSite) leavesOneProgram() {
 	s.t.Helper()
-	left, err := os.ReadDir(filepath.Join(s.folder, "tmp"))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	for _, entry := range left {
-		s.t.Errorf("tmp/%s is left", entry.Name())
-	}
+	keepsOneProgram(s.t, s.folder)
 	if conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL(), "http://")); err == nil {
 		conn.Close()
 		s.t.Error("it still listens")
