@@ -22,7 +22,7 @@ import (
 	"github.com/towerkit/tower/internal/systemtest/freeport"
 )
 
-// A harness has a tower binary built from this source and a folder for applications. Its
+// A harness has the program that buildTower builds and a folder for applications. Its
 // commands run without the network.
 type harness struct {
 	t      *testing.T
@@ -36,11 +36,11 @@ func newHarness(t *testing.T) *harness {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &harness{t: t, folder: folder, tower: filepath.Join(folder, "bin", "tower")}
-	if out, err := exec.Command("go", "build", "-o", w.tower, ".").CombinedOutput(); err != nil {
-		t.Fatalf("build tower: %v\n%s", err, out)
+	tower, err := buildTower()
+	if err != nil {
+		t.Fatal(err)
 	}
-	return w
+	return &harness{t: t, folder: folder, tower: tower}
 }
 
 func (w *harness) command(folder string, args ...string) *exec.Cmd {
@@ -61,12 +61,32 @@ type testApp struct {
 	output *outputBuffer
 }
 
-// newJournal creates an application with two models as a new user would, and adds users
-// and a rule.
+// newJournal returns an application of its own that createJournal has made for the first test.
 func (w *harness) newJournal() *testApp {
 	w.t.Helper()
-	a := &testApp{harness: w, folder: filepath.Join(w.folder, "journal"), port: fmt.Sprint(freeport.Find(w.t))}
-	a.url = "http://localhost:" + a.port
+	made := filepath.Join(shared, "journal")
+	if _, err := os.Stat(made); err != nil {
+		w.createJournal(made)
+	}
+	a := w.newApp("journal")
+	if err := os.CopyFS(a.folder, os.DirFS(made)); err != nil {
+		w.t.Fatal(err)
+	}
+	return a
+}
+
+// newApp returns an application that is not there yet.
+func (w *harness) newApp(name string) *testApp {
+	w.t.Helper()
+	port := fmt.Sprint(freeport.Find(w.t))
+	return &testApp{harness: w, folder: filepath.Join(w.folder, name), port: port, url: "http://localhost:" + port}
+}
+
+// createJournal creates an application with two models as a new user would, and adds users
+// and a rule. It is built, and has no data.
+func (w *harness) createJournal(folder string) {
+	w.t.Helper()
+	a := w.newApp("journal")
 	w.must(w.folder, "new", "journal", "--vendor=false") // sources in one place are compiled once
 	a.run("generate", "scaffold", "Author", "name:string:unique")
 	a.run("generate", "scaffold", "Post", "title:string", "body:text", "published:bool", "author:ref")
@@ -79,7 +99,15 @@ func (w *harness) newJournal() *testApp {
 		w.t.Fatal(err)
 	}
 	a.replace("routes.go", "\treturn r\n", "\ttower.Action(home, \"POST /session\", (*controllers.Home).Enter)\n\n\treturn r\n")
-	return a
+	a.run("routes")
+	for _, name := range []string{"db", "tmp/secret"} {
+		if err := os.RemoveAll(filepath.Join(a.folder, name)); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	if err := os.Rename(a.folder, folder); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 func (w *harness) must(folder string, args ...string) string {

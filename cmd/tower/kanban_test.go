@@ -17,8 +17,6 @@ import (
 	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
-
-	"github.com/towerkit/tower/internal/systemtest/freeport"
 )
 
 // newKanban copies the board of docs/kanban. Its go.mod refers to this source tree.
@@ -31,8 +29,7 @@ func (w *harness) newKanban() *testApp {
 	if _, err := os.Stat(filepath.Join(source, "node_modules")); err != nil {
 		w.t.Fatal("the packages of the board are not here; script/test installs them, or: npm ci --prefix docs/kanban")
 	}
-	a := &testApp{harness: w, folder: filepath.Join(w.folder, "kanban"), port: fmt.Sprint(freeport.Find(w.t))}
-	a.url = "http://localhost:" + a.port
+	a := w.newApp("kanban")
 	files := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
 	files.Dir = source
 	names, err := files.Output()

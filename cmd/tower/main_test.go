@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -30,7 +31,33 @@ var runBinary = (*testing.M).Run
 // A testRun is all tests of the binary.
 type testRun struct{ *testing.M }
 
-func (r testRun) Run() int { return runBinary(r.M) }
+func (r testRun) Run() int {
+	folder, err := os.MkdirTemp("", "tower-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(folder)
+	shared = folder
+	return runBinary(r.M)
+}
+
+// shared is the folder for what several tests use.
+var shared string
+
+// buildTower builds tower as it is shipped, once for all tests, and returns the program. With
+// the race detector it would need three times the processor time to start, which the tests do
+// some hundred times; its servers have it, which are the test binary.
+var buildTower = sync.OnceValues(func() (program string, err error) {
+	program = filepath.Join(shared, "bin", "tower")
+	if runtime.GOOS == "windows" {
+		program += ".exe"
+	}
+	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build tower: %w\n%s", err, out)
+	}
+	return program, nil
+})
 
 func TestMain(m *testing.M) {
 	testscript.Main(testRun{m}, map[string]func(){"tower": main})
@@ -60,11 +87,16 @@ func TestScripts(t *testing.T) {
 		t.Fatal(err)
 	}
 	caches := strings.Fields(string(out))
+	tower, err := buildTower()
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
 			env.Vars = append(env.Vars, "GOCACHE="+caches[0], "GOMODCACHE="+caches[1], "GOPROXY=off", "GOTOOLCHAIN=local", "GOFLAGS=", "PORT=", "TOWER_ENV=", "TOWER_DB=", "TOWER_SECRET=x8ZQm2n5T7v9W1c3R4b6H0j8K2l5P7dF",
 				"NO_COLOR=", "GORACE=atexit_sleep_ms=0")
+			env.Setenv("PATH", filepath.Dir(tower)+string(filepath.ListSeparator)+env.Getenv("PATH"))
 			env.Values[serverKey{}], env.Values[testKey{}] = &server{}, t
 			return nil
 		},

@@ -7,23 +7,19 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"path/filepath"
 	"regexp"
 	"testing"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
-
-	"github.com/towerkit/tower/internal/systemtest/freeport"
 )
 
 // A browser signs up by mail, adds a passkey, signs in by it, loses the device, and signs in by
 // mail again.
 func TestPasskeysInABrowser(t *testing.T) {
 	w := newHarness(t)
-	a := &testApp{harness: w, folder: filepath.Join(w.folder, "club"), port: fmt.Sprint(freeport.Find(t))}
-	a.url = "http://localhost:" + a.port
+	a := w.newApp("club")
 	w.must(w.folder, "new", "club", "--vendor=false")
 	a.run("generate", "auth")
 	a.run("generate", "auth", "--passkey")
