@@ -48,11 +48,6 @@ type Control interface {
 // is an error. No process is left when it returns.
 func Run(ctx context.Context, o Options) (measures []Measure, err error) {
 	b := &bench{o}
-	floor, err := startFloor(ctx, o.Folder, o.Temporary)
-	if err != nil {
-		return nil, err
-	}
-	defer floor.close()
 	served, err := o.Start(ctx)
 	if err != nil {
 		return nil, err
@@ -77,6 +72,11 @@ func Run(ctx context.Context, o Options) (measures []Measure, err error) {
 	if err != nil {
 		return nil, err
 	}
+	floor, err := startFloor(ctx, o.Folder, o.Temporary)
+	if err != nil {
+		return nil, err
+	}
+	defer floor.close()
 	load, err := startLoad(ctx)
 	if err != nil {
 		return nil, err
