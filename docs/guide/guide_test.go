@@ -92,13 +92,11 @@ func runApplication(t *testing.T, guide string, files map[string]string) {
 	copyTree(t, filepath.Join("testdata", guide), folder)
 	copyTree(t, filepath.Join("testdata", "base"), folder)
 	writeModule(t, folder)
-	for _, args := range [][]string{{"vet", "./..."}, {"test", "./..."}} {
-		command := exec.CommandContext(t.Context(), "go", args...)
-		command.Dir = folder
-		command.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off", "GOWORK=off")
-		if out, err := command.CombinedOutput(); err != nil {
-			t.Fatalf("go %s: %v\n%s", strings.Join(args, " "), err, out)
-		}
+	command := exec.CommandContext(t.Context(), "go", "test", "-vet=all", "./...")
+	command.Dir = folder
+	command.Env = append(os.Environ(), "GOFLAGS=-mod=mod", "GOPROXY=off", "GOWORK=off")
+	if out, err := command.CombinedOutput(); err != nil {
+		t.Fatalf("go test: %v\n%s", err, out)
 	}
 }
 
