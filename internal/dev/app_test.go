@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -228,5 +229,43 @@ func TestKilledSupervisorLeavesNoProcess(t *testing.T) {
 	}
 	if running := Running(folder); running != nil {
 		t.Errorf("the folder is still locked: %v", running)
+	}
+}
+
+// A program that others could have put into tmp/build does not run.
+func TestProgramOfOthersIsNotUsed(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("it has no modes")
+	}
+	folder := copyApp(t)
+	b := buildsIn(folder)
+	_, remove, err := BuildTemporary(t.Context(), Target{Folder: folder})
+	if err != nil {
+		t.Fatal(err)
+	}
+	remove()
+	theirs, err := os.Stat(b.last())
+	if err == nil {
+		err = os.Chmod(string(b), 0o777)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	once, remove, err := BuildTemporary(t.Context(), Target{Folder: folder})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer remove()
+	if used, err := os.Stat(once); err != nil || os.SameFile(used, theirs) {
+		t.Errorf("it is used once: %v", err)
+	}
+	a, err := Start(t.Context(), Options{Folder: folder})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	if used, err := os.Stat(b.program(1)); err != nil || os.SameFile(used, theirs) {
+		t.Errorf("it is started: %v", err)
 	}
 }

@@ -80,12 +80,18 @@ func BuildTemporary(ctx context.Context, t Target) (program string, remove func(
 	remove = func() { os.RemoveAll(folder) }
 	t.Out = filepath.Join(folder, programName("app"))
 	b := buildsIn(t.Folder)
-	_ = os.Link(b.last(), t.Out) // without it, or from another disk, it is linked again
+	own := b.private() == nil
+	if own {
+		_ = os.Link(b.last(), t.Out) // without it, or from another disk, go build links it
+	}
 	if _, err := t.build(ctx); err != nil {
 		remove()
+		os.Remove(string(b)) // it is empty if nothing was kept
 		return "", nil, err
 	}
-	b.keep(t.Out)
+	if own {
+		b.keep(t.Out)
+	}
 	return t.Out, remove, nil
 }
 
@@ -220,6 +226,15 @@ const kept = "last"
 // last returns the path of the program that was used last.
 func (b builds) last() string { return filepath.Join(b.folder(kept), programName("app")) }
 
+// private makes the folder of the builds, unless it exists. It fails if others may have put
+// programs there.
+func (b builds) private() error {
+	if err := private.OwnFolder(filepath.Dir(string(b))); err != nil {
+		return err
+	}
+	return private.Folder(string(b))
+}
+
 // keep makes program the one that was used last. It stays where it is, too. If that fails, it
 // is linked again another time.
 func (b builds) keep(program string) {
@@ -228,7 +243,7 @@ func (b builds) keep(program string) {
 		return
 	}
 	next := b.last() + ".next"
-	if private.OwnFolder(filepath.Dir(string(b))) == nil && os.MkdirAll(b.folder(kept), 0o755) == nil {
+	if os.MkdirAll(b.folder(kept), 0o755) == nil {
 		os.Remove(next) // of a process that was killed
 		if os.Link(program, next) == nil {
 			os.Rename(next, b.last())
@@ -239,6 +254,14 @@ func (b builds) keep(program string) {
 // open removes the builds that a killed process has left behind, which may be incomplete. The
 // first build begins with the one that was used last.
 func (b builds) open() error {
+	if b.private() != nil {
+		if err := os.RemoveAll(string(b)); err != nil {
+			return err
+		}
+	}
+	if err := b.private(); err != nil {
+		return err
+	}
 	if err := b.removeBefore(math.MaxInt); err != nil {
 		return err
 	}

@@ -60,6 +60,8 @@ var public = map[string]string{
 	"internal/migrate/task.go os.OpenFile":                    "a new file that is closed to others",
 	"internal/deploy/deploy.go os.MkdirTemp":                  "a new folder that is closed to others",
 	"internal/dev/build.go os.MkdirAll":                       "a program is for all, below a folder that is checked or that a person named",
+	"internal/dev/build.go os.Link":                           "into and out of new folders that are closed to others",
+	"internal/dev/build.go os.Rename":                         "in a folder that is closed to others",
 	"internal/dev/child.go os.MkdirTemp":                      "/tmp is sticky, and the folder is new",
 	"internal/dev/child.go net.Listen":                        "a socket in a new folder that is closed to others",
 	"internal/dev/gate.go net.Dialer":                         "a port",
