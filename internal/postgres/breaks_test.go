@@ -197,37 +197,35 @@ func work(members []*member, disturb func()) {
 
 // TestBackendsAreTerminated ends connections in the server at random moments.
 func TestBackendsAreTerminated(t *testing.T) {
-	pgtest.Each(t, func(t *testing.T, server *pgtest.Server) {
-		seed := uint64(time.Now().UnixNano())
-		t.Logf("seed %d", seed)
-		random := rand.New(rand.NewPCG(seed, 0))
-		address := server.Database(t)
-		members := []*member{join(t, address, time.Minute), join(t, address, time.Minute), join(t, address, time.Minute)}
-		conn, err := pgx.Connect(t.Context(), address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close(context.Background())
-		ended := 0
-		work(members, func() {
-			for ended < 25 {
-				time.Sleep(time.Duration(random.IntN(40)) * time.Millisecond) // any moment of a turn
-				tag, err := conn.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM (SELECT pid FROM pg_stat_activity
-					WHERE datname = current_database() AND pid <> pg_backend_pid() ORDER BY random() LIMIT 1) AS one`)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				ended += int(tag.RowsAffected())
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	address := pgtest.Shared(t).Database(t)
+	members := []*member{join(t, address, time.Minute), join(t, address, time.Minute), join(t, address, time.Minute)}
+	conn, err := pgx.Connect(t.Context(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	ended := 0
+	work(members, func() {
+		for ended < 25 {
+			time.Sleep(time.Duration(random.IntN(40)) * time.Millisecond) // any moment of a turn
+			tag, err := conn.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM (SELECT pid FROM pg_stat_activity
+				WHERE datname = current_database() AND pid <> pg_backend_pid() ORDER BY random() LIMIT 1) AS one`)
+			if err != nil {
+				t.Error(err)
+				return
 			}
-		})
-		checkNothingLost(t, address, members...)
-		for _, m := range members {
-			if m.failed.Load()+m.unknown.Load() > 0 {
-				t.Errorf("%d writes have failed, and of %d it is not known", m.failed.Load(), m.unknown.Load())
-			}
+			ended += int(tag.RowsAffected())
 		}
 	})
+	checkNothingLost(t, address, members...)
+	for _, m := range members {
+		if m.failed.Load()+m.unknown.Load() > 0 {
+			t.Errorf("%d writes have failed, and of %d it is not known", m.failed.Load(), m.unknown.Load())
+		}
+	}
 }
 
 // TestTheServerIsKilled kills the server under load. What was acknowledged is there when it is

@@ -29,7 +29,6 @@ type account struct {
 // it once more for each store that shares it.
 func Conform(t *testing.T, open func(t *testing.T) func() store.Log) {
 	for name, test := range map[string]func(*testing.T, *suite){
-		"Converges":      testConverges,
 		"Answers":        testAnswers,
 		"Reach":          testReach,
 		"LateAndAbsent":  testLateAndAbsent,
@@ -187,10 +186,11 @@ func (m *member) balances(id record.ID) (balance int, groups map[string]int) {
 	return balance, groups
 }
 
-// testConverges lets several stores do at once what goes wrong when one does not know of
+// Converges lets several stores do at once what goes wrong when one does not know of
 // the others: a unique value is made once, no increment is lost, a call takes effect once,
-// and what a transaction has scanned holds when it commits.
-func testConverges(t *testing.T, s *suite) {
+// and what a transaction has scanned holds when it commits. open is that of [Conform].
+func Converges(t *testing.T, open func(t *testing.T) func() store.Log) {
+	s := &suite{t: t, log: open(t)}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	members := []*member{s.open(), s.open(), s.open()}

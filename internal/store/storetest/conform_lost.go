@@ -24,7 +24,6 @@ func ConformLosses(t *testing.T, open func(t *testing.T) (log func() store.Log, 
 		"NothingIsLost":   testNothingLost,
 		"OthersWereFirst": testOthersFirst,
 		"AtTheStart":      testLostAtStart,
-		"RandomLosses":    testRandomLosses,
 		"Transactions":    testLostTransactions,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -207,8 +206,11 @@ func testLostAtStart(t *testing.T, s *losing) {
 	s.equal(a, s.open())
 }
 
-// testRandomLosses lets stores write, come and go, while the log loses commits again and again.
-func testRandomLosses(t *testing.T, s *losing) {
+// RandomLosses lets stores write, come and go, while the log loses commits again and again. open is that of
+// [ConformLosses].
+func RandomLosses(t *testing.T, open func(t *testing.T) (log func() store.Log, keep, lose func())) {
+	log, keep, lose := open(t)
+	s := &losing{suite{t: t, log: log}, keep, lose}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))

@@ -23,6 +23,10 @@ func TestConform(t *testing.T) {
 	Conform(t, func(*testing.T) func() store.Log { return open(NewLog()) })
 }
 
+func TestConverges(t *testing.T) {
+	Converges(t, func(*testing.T) func() store.Log { return open(NewLog()) })
+}
+
 // TestConformWithSnapshots keeps so few commits that stores begin with a snapshot.
 func TestConformWithSnapshots(t *testing.T) {
 	l := NewLog()
@@ -247,13 +251,17 @@ func TestConformForeign(t *testing.T) {
 }
 
 func TestConformLosses(t *testing.T) {
-	ConformLosses(t, func(*testing.T) (func() store.Log, func(), func()) {
-		l, kept := NewLog(), 0
-		count := func() int {
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			return len(l.entries)
-		}
-		return open(l), func() { kept = count() }, func() { l.Lose(count() - kept) }
-	})
+	ConformLosses(t, openLosing)
+}
+
+func TestRandomLosses(t *testing.T) { RandomLosses(t, openLosing) }
+
+func openLosing(*testing.T) (log func() store.Log, keep, lose func()) {
+	l, kept := NewLog(), 0
+	count := func() int {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return len(l.entries)
+	}
+	return open(l), func() { kept = count() }, func() { l.Lose(count() - kept) }
 }
