@@ -123,6 +123,7 @@ var rooms = []room{
 		"the public types wire the parts together", append([]string{"testing"}, application...)},
 	{"passkey", nil, "a passkey is checked without an application", []string{bbolt, melody}},
 	{"passkey/passkeytest", nil, "a device knows a site by its options alone", []string{webauthn}},
+	{"totp", nil, "a code is checked without an application", []string{bbolt, melody}},
 	{"password", nil, "a password is hashed without an application", []string{"net", bbolt, melody}},
 	{"towertest", []string{"", "internal/wire", "internal/wire/line", "internal/wire/replica", "internal/server", "internal/server/audit", "internal/server/control", "internal/server/fault", "internal/server/route",
 		"internal/server/transport", "internal/record", "internal/store", "internal/query", "internal/cursor"},
@@ -192,14 +193,15 @@ const (
 	cobra     = "github.com/spf13/cobra"
 	gomail    = "github.com/wneessen/go-mail"
 	webauthn  = "github.com/go-webauthn/webauthn"
+	qr        = "github.com/boombuler/barcode"
 	scaler    = "golang.org/x/image/draw"
 	bundler   = "github.com/evanw/esbuild/pkg/api"
 )
 
 // application is what an application's binary never links: the command line, the
-// bundler, the console, and, unless it imports packages otel, smtp, images and passkey, OpenTelemetry, what
-// sends mail, what scales images and what checks passkeys.
-var application = []string{bubbletea, goja, cobra, bundler, "go.opentelemetry.io/otel", gomail, scaler, webauthn + "/webauthn"}
+// bundler, the console, and, unless it imports packages otel, smtp, images, passkey and totp, OpenTelemetry, what
+// sends mail, what scales images, what checks passkeys and what draws QR codes.
+var application = []string{bubbletea, goja, cobra, bundler, "go.opentelemetry.io/otel", gomail, scaler, webauthn + "/webauthn", qr + "/qr"}
 
 // alone says which rooms alone import a package of others directly, and why.
 var alone = []struct {
@@ -218,6 +220,7 @@ var alone = []struct {
 	{"github.com/klauspost/compress", []string{"internal/compress", "internal/archive"}, "one package decides which answers are compressed, and backups are"},
 	{gomail, []string{"internal/mail/smtp"}, "mail is sent in one place"},
 	{webauthn, []string{"passkey"}, "passkeys are checked in one place"},
+	{qr, []string{"totp"}, "QR codes are drawn in one place"},
 	{scaler, []string{"internal/images"}, "images are scaled in one place"},
 	{"github.com/bep/imagemeta", []string{"internal/images"}, "how an image stands is read in one place"},
 	{bundler, []string{"internal/dev", "internal/client/bundle"}, "scripts are bundled when an application is built, and the library when it changes"},

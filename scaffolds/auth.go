@@ -22,7 +22,8 @@ type auth struct {
 	File       string // user
 	Local      string // user, a record in generated code
 
-	Router, Sessions, Accounts, Passkeys string // variables in routes.go
+	// Variables in routes.go
+	Router, Sessions, Accounts, Passkeys, Authenticators string
 }
 
 // authFiles are the generated files by their templates, without those of views. NAME stands for
@@ -40,6 +41,28 @@ var authFiles = [][2]string{
 	{"accounts_test.go", "test.go.tmpl"},
 }
 
+// An AuthPart is what a flag of tower generate auth adds to accounts, at first or later.
+type AuthPart struct {
+	Name  string // of the flag, without dashes
+	About string // a line for people
+	make  func(*auth) (*generation, error)
+}
+
+// AuthParts returns what can be added to accounts.
+func AuthParts() []AuthPart {
+	return []AuthPart{
+		{"passkey", "users sign in by passkeys, too", makePasskeys},
+		{"totp", "users may add a second step, a code of an authenticator application", makeTOTP},
+	}
+}
+
+func (p AuthPart) flag() string { return "--" + p.Name }
+
+// part returns a generation that adds a part to accounts.
+func (a *auth) part(name string) *generation {
+	return &generation{kind: "auth", name: a.Type + " --" + name}
+}
+
 // authName reads the name of the model of users.
 func authName(args []string) (name, error) {
 	switch args, _ := authFlags(args); len(args) {
@@ -52,22 +75,34 @@ func authName(args []string) (name, error) {
 	}
 }
 
-// authFlags separates the flag from the name.
-func authFlags(args []string) (names []string, passkeys bool) {
-	names = slices.DeleteFunc(slices.Clone(args), func(arg string) bool { return arg == passkeyFlag })
-	return names, len(names) < len(args)
+// authFlags separates the flags from the name.
+func authFlags(args []string) (names []string, flags []AuthPart) {
+	for _, one := range AuthParts() {
+		if slices.Contains(args, one.flag()) {
+			flags = append(flags, one)
+		}
+	}
+	names = slices.DeleteFunc(slices.Clone(args), func(arg string) bool {
+		return slices.ContainsFunc(flags, func(one AuthPart) bool { return one.flag() == arg })
+	})
+	return names, flags
 }
 
-// authEntry returns the name in the manifest of what the arguments name: accounts, or passkeys.
+// authEntry returns the name in the manifest of what the arguments name: accounts, or what a flag
+// has added to them.
 func authEntry(args []string) (string, error) {
 	n, err := authName(args)
 	if err != nil {
 		return "", err
 	}
-	if _, passkeys := authFlags(args); passkeys {
-		return n.goName() + " " + passkeyFlag, nil
+	switch _, flags := authFlags(args); len(flags) {
+	case 0:
+		return n.goName(), nil
+	case 1:
+		return n.goName() + " " + flags[0].flag(), nil
+	default:
+		return "", fmt.Errorf("auth %s: take back %s first, then %s", n.goName(), flags[0].flag(), flags[1].flag())
 	}
-	return n.goName(), nil
 }
 
 func makeAuth(p *project, args []string) (*generation, error) {
@@ -77,7 +112,7 @@ func makeAuth(p *project, args []string) (*generation, error) {
 	}
 	many := n.plural()
 	a := &auth{Module: p.module, App: path.Base(p.module), Type: n.goName(), A: "A", Var: many.goName(), Collection: many.snake(), File: n.snake(),
-		Local: n.local("Record", "problems plain password passkey tower strings err context"), Sessions: "sessions", Accounts: "accounts", Passkeys: "passkeys"}
+		Local: n.local("Record", "problems plain password passkey tower strings err context"), Sessions: "sessions", Accounts: "accounts", Passkeys: "passkeys", Authenticators: "authenticators"}
 	if a.Var == a.Type {
 		a.Var += "Records"
 	}
@@ -91,8 +126,8 @@ func makeAuth(p *project, args []string) (*generation, error) {
 	if a.Router, _, _, err = routerName(routes); err != nil {
 		return nil, err
 	}
-	names, passkeys := authFlags(args)
-	if !passkeys {
+	names, flags := authFlags(args)
+	if len(flags) == 0 {
 		return makeAccounts(p, a)
 	}
 	m, _, err := p.manifest()
@@ -101,18 +136,24 @@ func makeAuth(p *project, args []string) (*generation, error) {
 	}
 	known := m.accounts()
 	if len(names) == 0 && len(known) == 1 && known[0] != a.Type { // of another name than User
-		return makeAuth(p, []string{known[0], passkeyFlag})
+		return makeAuth(p, append([]string{known[0]}, args...))
 	}
-	added, err := makePasskeys(a)
-	if err != nil || slices.Contains(known, a.Type) {
-		return added, err // to what is there: its owner may have edited it
+	var first *generation
+	if !slices.Contains(known, a.Type) { // what is there may have been edited
+		if first, err = makeAccounts(p, a); err != nil {
+			return nil, err
+		}
 	}
-	g, err := makeAccounts(p, a)
-	if err != nil {
-		return nil, err
+	last := &first
+	for _, one := range flags {
+		for *last != nil {
+			last = &(*last).more
+		}
+		if *last, err = one.make(a); err != nil {
+			return nil, err
+		}
 	}
-	g.more = added
-	return g, nil
+	return first, nil
 }
 
 // makeAccounts makes accounts without what flags add.

@@ -136,29 +136,37 @@ func TestDestroyRefuses(t *testing.T) {
 	}
 }
 
-// Passkeys are added to accounts whose files were edited, and are taken back alone or with them.
-func TestPasskeysAreAddedLaterAndTakenBack(t *testing.T) {
+// Passkeys and a second step are added to accounts whose files were edited, and are taken back alone
+// or with them.
+func TestPartsOfAccountsAreAddedLaterAndTakenBack(t *testing.T) {
 	for _, edit := range []bool{false, true} {
 		dir := newApp(t)
 		generate(t, dir, "auth Member")
 		if edit {
-			for _, name := range []string{"views/sessions/new.html", "views/accounts/show.html", "controllers/accounts.go"} {
+			for _, name := range []string{"views/sessions/new.html", "views/accounts/show.html", "controllers/accounts.go", "controllers/identity.go"} {
 				put(t, dir, name, get(t, dir, name)+"\n")
 			}
 		}
 		before := tree(t, dir)
-		generate(t, dir, "auth --passkey") // of Member, the only one
+		generate(t, dir, "auth --passkey --totp") // of Member, the only one
 		contains(t, get(t, dir, "models/member_passkey.go"), "type MemberPasskey struct")
 		contains(t, get(t, dir, "views/sessions/new.html"), "  {{template \"passkeys/_signin.html\" .}}\n</section>")
 		contains(t, get(t, dir, "controllers/accounts.go"), "c.passkeyFacts(ctx, user.ID)")
+		contains(t, get(t, dir, "controllers/identity.go"), "s.askSecondStep(ctx, user, to)")
 		added := tree(t, dir)
+		generate(t, dir, "auth Member --totp")
 		generate(t, dir, "auth Member --passkey")
 		sameTree(t, tree(t, dir), added)
 		if !edit {
 			generate(t, dir, "auth Member") // knows the lines that were added
 			sameTree(t, tree(t, dir), added)
 		}
+		if _, err := Destroy(dir, "auth", []string{"Member", "--passkey", "--totp"}, false); err == nil || !strings.Contains(err.Error(), "take back --passkey first, then --totp") {
+			t.Errorf("two at once: %v", err)
+		}
 		destroy(t, dir, "auth Member --passkey")
+		contains(t, get(t, dir, "controllers/identity.go"), "s.askSecondStep(ctx, user, to)")
+		destroy(t, dir, "auth Member --totp")
 		sameTree(t, tree(t, dir), before)
 		if edit {
 			continue
@@ -166,7 +174,7 @@ func TestPasskeysAreAddedLaterAndTakenBack(t *testing.T) {
 
 		other := newApp(t)
 		want := tree(t, other)
-		generate(t, other, "auth Member --passkey")
+		generate(t, other, "auth Member --totp --passkey")
 		destroy(t, other, "auth Member")
 		got := tree(t, other)
 		for name := range got {

@@ -36,6 +36,12 @@ func TestGoldenPasskeys(t *testing.T) {
 	isGolden(t, dir, "auth --passkey", "passkeys")
 }
 
+func TestGoldenTOTP(t *testing.T) {
+	dir := newApp(t)
+	generate(t, dir, "auth")
+	isGolden(t, dir, "auth --totp", "totp")
+}
+
 // isGolden compares what a generator adds to an application with the files of a folder.
 func isGolden(t *testing.T, dir, line, folder string) {
 	t.Helper()
@@ -65,7 +71,7 @@ func isGolden(t *testing.T, dir, line, folder string) {
 }
 
 func TestGenerateTwice(t *testing.T) {
-	for _, line := range []string{"scaffold Post title:string", "model Post title:string", "controller Pages about contact", "mail Welcome", "auth", "auth --passkey"} {
+	for _, line := range []string{"scaffold Post title:string", "model Post title:string", "controller Pages about contact", "mail Welcome", "auth", "auth --passkey --totp"} {
 		dir := newApp(t)
 		generate(t, dir, line)
 		before := tree(t, dir)

@@ -253,6 +253,17 @@ func intoMethod(file, typeName, method, variable, lines string) insertion {
 	}}
 }
 
+// atStart adds lines at the start of a method.
+func atStart(file, method, lines string) insertion {
+	return insertion{file: file, text: lines, at: func(text []byte) (int, error) {
+		set, body, err := function(file, text, method)
+		if err != nil {
+			return 0, err
+		}
+		return set.Position(body.Lbrace).Line + 1, nil
+	}}
+}
+
 // lastReturn returns the return statement at the end of a function with one
 // result, or nil.
 func lastReturn(body *ast.BlockStmt) *ast.ReturnStmt {

@@ -6,9 +6,6 @@ import (
 	"strings"
 )
 
-// passkeyFlag has makeAuth add passkeys to the accounts.
-const passkeyFlag = "--passkey"
-
 // passkeyFiles are the generated files of passkeys by their templates. NAME stands for the file
 // of the model of users.
 var passkeyFiles = [][2]string{
@@ -25,7 +22,7 @@ var passkeyFiles = [][2]string{
 
 // makePasskeys makes what passkeys add to accounts.
 func makePasskeys(a *auth) (*generation, error) {
-	g := &generation{kind: "auth", name: a.Type + " " + passkeyFlag}
+	g := a.part("passkey")
 	if err := g.addAll(passkeyFiles, "auth/passkey/", a); err != nil {
 		return nil, err
 	}

@@ -39,8 +39,9 @@ tower generate mail writes a mail, with its view and a test, and the layout of a
 
 tower generate auth writes accounts: signing up and in by mail and by password, devices,
 changes of address and password, and the pages, mails and tests of all that. The model of
-users is User, or the name that you give. With --passkey users also sign in by passkeys; it
-can be added later.
+users is User, or the name that you give. With --passkey users also sign in by passkeys, and
+with --totp they may add a second step, a code of an authenticator application. Both can be
+added later.
 
 tower generate deploy writes what runs the application elsewhere: units of systemd and
 the script that installs them, a Dockerfile, fly.toml, and a workflow of GitHub. Name some
@@ -60,12 +61,12 @@ receives.`,
   tower generate controller Pages about contact
   tower generate mail Welcome
   tower generate auth
-  tower generate auth --passkey
+  tower generate auth --passkey --totp
   tower generate types
   tower generate deploy`,
 	}
 	cmd.AddCommand(newGenerateTypes(), newGenerateOpenAPI(), newGenerateMigration())
-	return plannedCommand(cmd, scaffolds.Generate, "overwrite files that differ from the generated ones", "auth: users also sign in by passkeys")
+	return plannedCommand(cmd, scaffolds.Generate, "overwrite files that differ from the generated ones")
 }
 
 func newDestroy() *cobra.Command {
@@ -79,27 +80,31 @@ other files. A file that was edited is kept and listed.`,
   tower destroy controller Pages --dry-run
   tower destroy auth --passkey`,
 	}
-	return plannedCommand(cmd, scaffolds.Destroy, "also remove files that were edited", "auth: remove the passkeys alone")
+	return plannedCommand(cmd, scaffolds.Destroy, "also remove files that were edited")
 }
 
 // plannedCommand adds arguments, flags and the run function to a command that plans a
 // change of the application, prints the plan and applies it.
-func plannedCommand(cmd *cobra.Command, plan func(folder, kind string, args []string, force bool) (*scaffolds.Plan, error), forcing, passkeys string) *cobra.Command {
-	var dryRun, force, passkey bool
+func plannedCommand(cmd *cobra.Command, plan func(folder, kind string, args []string, force bool) (*scaffolds.Plan, error), forcing string) *cobra.Command {
+	var dryRun, force bool
+	parts := scaffolds.AuthParts()
+	chosen := make([]bool, len(parts))
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) < 2 && !slices.Equal(args, []string{"deploy"}) && !slices.Equal(args, []string{"auth"}) { // an application has one
 			return cli.Usage(cmd.Name()+" needs a kind and a name; the kinds are "+strings.Join(scaffolds.Kinds(), ", "),
 				"see: "+cmd.CommandPath()+" --help")
 
 		}
-		if passkey && args[0] != "auth" {
-			return cli.Usage("--passkey is for auth", "tower "+cmd.Name()+" auth --passkey")
+		if at := slices.Index(chosen, true); at >= 0 && args[0] != "auth" {
+			return cli.Usage("--"+parts[at].Name+" is for auth", "tower "+cmd.Name()+" auth --"+parts[at].Name)
 		}
 		return nil
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if passkey {
-			args = append(args, "--passkey")
+		for i, part := range parts {
+			if chosen[i] {
+				args = append(args, "--"+part.Name)
+			}
 		}
 		app, err := findApplication()
 		if err != nil {
@@ -122,7 +127,9 @@ func plannedCommand(cmd *cobra.Command, plan func(folder, kind string, args []st
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "print the plan, and change nothing")
 	cmd.Flags().BoolVar(&force, "force", false, forcing)
-	cmd.Flags().BoolVar(&passkey, "passkey", false, passkeys)
+	for i, part := range parts {
+		cmd.Flags().BoolVar(&chosen[i], part.Name, false, "auth: "+part.About)
+	}
 	return cmd
 }
 
@@ -131,6 +138,7 @@ func plannedCommand(cmd *cobra.Command, plan func(folder, kind string, args []st
 var ownModules = map[string][]string{
 	"passkey":  {"github.com/fxamacker/cbor/v2", "github.com/go-viper/mapstructure/v2", "github.com/go-webauthn/webauthn", "github.com/go-webauthn/x", "github.com/golang-jwt/jwt/v5", "github.com/google/go-tpm", "github.com/google/uuid", "github.com/philhofer/fwd", "github.com/tinylib/msgp", "github.com/x448/float16", "golang.org/x/crypto", "golang.org/x/sys"},
 	"password": {"github.com/alexedwards/argon2id", "golang.org/x/crypto", "golang.org/x/sys"},
+	"totp":     {"github.com/boombuler/barcode"},
 	"smtp":     {"github.com/wneessen/go-mail", "golang.org/x/crypto", "golang.org/x/net", "golang.org/x/text"},
 }
 

@@ -9,20 +9,23 @@ import (
 	"net/http"
 	"regexp"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/webauthn"
 	"github.com/chromedp/chromedp"
+
+	"github.com/towerkit/tower/totp"
 )
 
-// A browser signs up by mail, adds a passkey, signs in by it, loses the device, and signs in by
-// mail again.
+// A browser signs up by mail, adds a passkey and a second step, signs in by the passkey alone, loses
+// the device, and signs in by mail again, with the second step.
 func TestPasskeysInABrowser(t *testing.T) {
 	w := newHarness(t)
 	a := w.newApp("club")
 	w.must(w.folder, "new", "club", "--vendor=false")
 	a.run("generate", "auth")
-	a.run("generate", "auth", "--passkey")
+	a.run("generate", "auth", "--passkey", "--totp")
 	a.serve()
 	a.waitRunning()
 
@@ -40,6 +43,14 @@ func TestPasskeysInABrowser(t *testing.T) {
 	p.at("/account")
 	p.until("the passkey", `document.querySelector("main").innerText.includes("Engine") && document.body.innerText.includes("not used yet")`)
 
+	p.visit("/account/authenticator/new")
+	secret, err := chromedp.Run(p.ctx, chromedp.Evaluate[string](`document.querySelector("[name=secret]").value`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.fillIn("code", codeAfter(t, secret, 0))
+	p.at("/account")
+
 	p.signOut()
 	p.usePasskey()
 	p.until("Ada", `document.querySelector(".who").textContent.includes("Ada")`)
@@ -51,8 +62,19 @@ func TestPasskeysInABrowser(t *testing.T) {
 	p.until("no passkey", `!document.querySelector("main").innerText.includes("Engine")`)
 	p.signOut()
 	p.until("the form", `(form => { form.elements.email.value = "ada@example.com"; form.requestSubmit(form.querySelector("[value=mail]")); return true; })(document.querySelector("form:has([type=password])"))`)
-	p.enterCode(a, "/")
+	p.enterCode(a, "/session/step")
+	p.fillIn("code", codeAfter(t, secret, 30*time.Second)) // another one
+	p.at("/")
 	p.until("Ada", `document.querySelector(".who").textContent.includes("Ada")`)
+}
+
+func codeAfter(t *testing.T, secret string, after time.Duration) string {
+	t.Helper()
+	code, err := totp.Code(secret, time.Now().Add(after))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return code
 }
 
 // command returns a step that runs a command of the browser.
