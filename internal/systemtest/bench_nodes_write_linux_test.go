@@ -28,7 +28,7 @@ func BenchmarkNodeWrites(b *testing.B) {
 	for b.Loop() {
 		ours = append(ours, createAtOnce(b, writers, step, node))
 		groups = append(groups, atOnce(writers, step, func(int) { grouped() }))
-		singles = append(singles, atOnce(writers, step/4, single))
+		singles = append(singles, atOnce(writers, step/4, func(i int) { single(i) }))
 	}
 	rate := func(notes int, took []time.Duration) float64 { return float64(notes) / median(took).Seconds() }
 	b.ReportMetric(rate(step, ours), "creates/s")
@@ -73,19 +73,69 @@ func BenchmarkForeignWrites(b *testing.B) {
 	for b.Loop() {
 		feed := server.AppOf(node.App).Store().Feed(node.Seq())
 		start := time.Now()
-		atOnce(programs, step, captured)
+		atOnce(programs, step, func(i int) { captured(i) })
 		for range step {
 			if _, err := feed.Next(b.Context()); err != nil {
 				b.Fatal(err)
 			}
 		}
 		ours = append(ours, time.Since(start))
-		theirs = append(theirs, atOnce(programs, step, bare))
+		theirs = append(theirs, atOnce(programs, step, func(i int) { bare(i) }))
 	}
 	b.ReportMetric(float64(step)/median(ours).Seconds(), "inserts/s")
 	b.ReportMetric(float64(step)/median(theirs).Seconds(), "bare/s")
 	b.ReportMetric(median(theirs).Seconds()/median(ours).Seconds(), "ofbare")
 	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkForeignSeen is the time from the end of another program's INSERT until a node has made a
+// commit of it: of one program that waits for that each time, and of 64 that insert as fast as they can.
+func BenchmarkForeignSeen(b *testing.B) {
+	const programs = 64
+	step := number(b, "TOWER_BENCH_CREATES", 4000, programs)
+	node, floor := openBare(b)
+	insert := bareTable{floor.address, "public.notes"}.single(b, programs)
+	var alone, beside []time.Duration
+	for b.Loop() {
+		alone = append(alone, seen(b, node, 1, 1, insert)...)
+		beside = append(beside, seen(b, node, programs, step, insert)...)
+	}
+	b.ReportMetric(ms(median(alone)), "ms-alone")
+	b.ReportMetric(ms(median(beside)), "ms-beside")
+	b.ReportMetric(ms(beside[len(beside)*99/100]), "ms-beside-p99")
+	b.ReportMetric(0, "ns/op")
+}
+
+// seen returns how long after their INSERTs a node has made commits of rows that programs insert.
+func seen(b *testing.B, node *towertest.App, programs, rows int, insert func(program int) tower.ID) (after []time.Duration) {
+	b.Helper()
+	feed := server.AppOf(node.App).Store().Feed(node.Seq())
+	var mu sync.Mutex
+	ended := map[tower.ID]time.Time{}
+	var inserting sync.WaitGroup
+	inserting.Go(func() {
+		atOnce(programs, rows, func(program int) {
+			id := insert(program)
+			mu.Lock()
+			defer mu.Unlock()
+			ended[id] = time.Now()
+		})
+	})
+	commits := map[tower.ID]time.Time{}
+	for len(commits) < rows {
+		commit, err := feed.Next(b.Context())
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, change := range commit.Changes {
+			commits[change.ID] = time.Now()
+		}
+	}
+	inserting.Wait()
+	for id, at := range commits {
+		after = append(after, max(0, at.Sub(ended[id])))
+	}
+	return after
 }
 
 // A bareTable is a table like that of the notes.
@@ -125,16 +175,18 @@ func (t bareTable) insert(b *testing.B, conn *pgx.Conn, rows int) {
 }
 
 // single returns what inserts a row over the connection of a writer.
-func (t bareTable) single(b *testing.B, writers int) (insert func(writer int)) {
+func (t bareTable) single(b *testing.B, writers int) (insert func(writer int) tower.ID) {
 	var all []*pgx.Conn
 	for range writers {
 		all = append(all, t.connect(b))
 	}
-	return func(writer int) {
+	return func(writer int) tower.ID {
+		id := tower.NewID()
 		if _, err := all[writer].Exec(context.Background(), "INSERT INTO "+t.name+" (id, created_at, updated_at, topic, text) VALUES ($1, $2, $2, $3, $4)",
-			string(tower.NewID()), time.Now(), "written", noteText); err != nil {
+			string(id), time.Now(), "written", noteText); err != nil {
 			b.Error(err)
 		}
+		return id
 	}
 }
 
