@@ -22,7 +22,8 @@ func newTest() *cobra.Command {
 		Use:   "test [FOLDER…] [flags of go test]",
 		Short: "Run the application's tests",
 		Long: `Run the tests of the application, or of some of its folders, with go test. The flags
-and the exit code are those of go test.`,
+and the exit code are those of go test. As tower server does, it builds without C, unless
+CGO_ENABLED=1 or a flag such as -race needs it.`,
 		Example: `  tower test
   tower test controllers
   tower test -run TestPosts -v`,
@@ -49,7 +50,7 @@ func runTests(cmd *cobra.Command, app *application, args []string) error {
 	defer stop()
 	test := exec.CommandContext(ctx, "go", append([]string{"test", "-buildvcs=false", "-trimpath"}, args...)...)
 	test.Dir = app.Folder
-	test.Env = append(os.Environ(), "TOWER_ENV=test", "PWD="+app.Folder)
+	test.Env = testEnviron(app, args)
 	test.Stdin, test.Stdout, test.Stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
 	// In a terminal it receives the signal too, and ends on its own.
 	test.Cancel = func() error { return test.Process.Signal(os.Interrupt) }
@@ -65,6 +66,22 @@ func runTests(cmd *cobra.Command, app *application, args []string) error {
 		return fmt.Errorf("run go test: %w", err)
 	}
 	return nil
+}
+
+// testEnviron returns the environment of go test. Tests are built as the application is, so
+// that what is compiled for one serves the other.
+func testEnviron(app *application, args []string) []string {
+	environ := append(os.Environ(), "TOWER_ENV=test", "PWD="+app.Folder)
+	if slices.ContainsFunc(slices.Concat(args, strings.Fields(os.Getenv("GOFLAGS"))), needsC) {
+		return environ
+	}
+	return append([]string{"CGO_ENABLED=0"}, environ...) // the last of a name counts
+}
+
+// needsC reports whether a flag of go test asks for a detector, which is written in C.
+func needsC(flag string) bool {
+	name, _, _ := strings.Cut(strings.TrimLeft(flag, "-"), "=")
+	return strings.HasPrefix(flag, "-") && slices.Contains([]string{"race", "msan", "asan"}, name)
 }
 
 // testArguments returns the arguments of go test. Folders of the application come first,
