@@ -69,7 +69,11 @@ func (w *harness) newJournal() *testApp {
 		w.createJournal(made)
 	}
 	a := w.newApp("journal")
-	if err := os.CopyFS(a.folder, os.DirFS(made)); err != nil {
+	err := os.CopyFS(a.folder, os.DirFS(made))
+	if err == nil {
+		err = os.Chmod(filepath.Join(a.folder, "tmp", "build"), 0o700) // it is not used again if others may write to it
+	}
+	if err != nil {
 		w.t.Fatal(err)
 	}
 	return a
