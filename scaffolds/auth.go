@@ -23,7 +23,7 @@ type auth struct {
 	Local      string // user, a record in generated code
 
 	// Variables in routes.go
-	Router, Sessions, Accounts, Passkeys, Authenticators string
+	Router, Sessions, Accounts, Passkeys, Authenticators, Tokens string
 }
 
 // authFiles are the generated files by their templates, without those of views. NAME stands for
@@ -53,6 +53,7 @@ func AuthParts() []AuthPart {
 	return []AuthPart{
 		{"passkey", "users sign in by passkeys, too", makePasskeys},
 		{"totp", "users may add a second step, a code of an authenticator application", makeTOTP},
+		{"api", "users make tokens, by which programs act for them", makeAPI},
 	}
 }
 
@@ -112,7 +113,7 @@ func makeAuth(p *project, args []string) (*generation, error) {
 	}
 	many := n.plural()
 	a := &auth{Module: p.module, App: path.Base(p.module), Type: n.goName(), A: "A", Var: many.goName(), Collection: many.snake(), File: n.snake(),
-		Local: n.local("Record", "problems plain password passkey tower strings err context"), Sessions: "sessions", Accounts: "accounts", Passkeys: "passkeys", Authenticators: "authenticators"}
+		Local: n.local("Record", "problems plain password passkey tower strings err context"), Sessions: "sessions", Accounts: "accounts", Passkeys: "passkeys", Authenticators: "authenticators", Tokens: "tokens"}
 	if a.Var == a.Type {
 		a.Var += "Records"
 	}

@@ -40,8 +40,8 @@ tower generate mail writes a mail, with its view and a test, and the layout of a
 tower generate auth writes accounts: signing up and in by mail and by password, devices,
 changes of address and password, and the pages, mails and tests of all that. The model of
 users is User, or the name that you give. With --passkey users also sign in by passkeys, and
-with --totp they may add a second step, a code of an authenticator application. Both can be
-added later.
+with --totp they may add a second step, a code of an authenticator application; with --api
+they make tokens for programs. All of that can be added later.
 
 tower generate deploy writes what runs the application elsewhere: units of systemd and
 the script that installs them, a Dockerfile, fly.toml, and a workflow of GitHub. Name some
