@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -39,18 +40,19 @@ func TestInBrowser(t *testing.T) {
 	browser := startBrowser(t)
 	for _, suite := range suites {
 		name, _, _ := strings.Cut(filepath.Base(suite), ".")
+		script := bundle(t, suite)
 		if !perTransport[name] {
-			t.Run(name, func(t *testing.T) { runSuite(t, browser, suite, "socket") })
+			t.Run(name, func(t *testing.T) { runSuite(t, browser, script, "socket") })
 			continue
 		}
 		for _, transport := range transports {
-			t.Run(name+"/"+transport, func(t *testing.T) { runSuite(t, browser, suite, transport) })
+			t.Run(name+"/"+transport, func(t *testing.T) { runSuite(t, browser, script, transport) })
 		}
 	}
 }
 
-func runSuite(t *testing.T, browser context.Context, suite, transport string) {
-	relay := newRelay(bundle(t, suite))
+func runSuite(t *testing.T, browser context.Context, script []byte, transport string) {
+	relay := newRelay(script)
 	server := httptest.NewServer(relay)
 	t.Cleanup(func() {
 		relay.close()
@@ -97,25 +99,53 @@ func runPage(t *testing.T, tab context.Context, url string, bound time.Duration)
 	}
 }
 
-// startBrowser starts a browser for the test. The test fails without one, because
-// nothing else proves that the library works.
+// startBrowser returns a profile of its own in the browser that all tests share. The test fails without a
+// browser, because nothing else proves that the library works.
 func startBrowser(t *testing.T) context.Context {
 	t.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.NoSandbox,
-		chromedp.DisableGPU,
-		chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-component-update", true),
-		chromedp.Flag("disable-sync", true),
-	)
-	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(stop)
-	browser, cancel := chromedp.NewContext(allocator)
-	t.Cleanup(cancel)
-	if err := chromedp.Do(browser); err != nil {
+	browser, err := shared.start()
+	if err != nil {
 		t.Fatalf("these tests need Chromium or Chrome, which did not start: %v\nInstall it (apt-get install chromium) as chromium or google-chrome in the PATH.", err)
 	}
-	return browser
+	profile, cancel := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
+	t.Cleanup(cancel)
+	if err := chromedp.Do(profile); err != nil {
+		t.Fatalf("open a profile: %v", err)
+	}
+	return profile
+}
+
+// shared is the browser of the test binary. A start of one costs seconds.
+var shared sharedBrowser
+
+type sharedBrowser struct {
+	once sync.Once
+	ctx  context.Context
+	stop context.CancelFunc
+	err  error
+}
+
+func (b *sharedBrowser) start() (context.Context, error) {
+	b.once.Do(func() {
+		options := append(chromedp.DefaultExecAllocatorOptions[:],
+			chromedp.NoSandbox,
+			chromedp.DisableGPU,
+			chromedp.Flag("disable-background-networking", true),
+			chromedp.Flag("disable-component-update", true),
+			chromedp.Flag("disable-sync", true),
+		)
+		allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+		browser, cancel := chromedp.NewContext(allocator)
+		b.ctx, b.stop, b.err = browser, func() { cancel(); stop() }, chromedp.Do(browser)
+	})
+	return b.ctx, b.err
+}
+
+// end ends the browser, if it was started.
+func (b *sharedBrowser) end() {
+	if b.stop != nil {
+		b.stop()
+	}
 }
 
 func bundle(t *testing.T, entry string) []byte {

@@ -16,6 +16,7 @@ import (
 	"testing/fstest"
 
 	"github.com/towerkit/tower"
+	"github.com/towerkit/tower/internal/client"
 	"github.com/towerkit/tower/internal/database"
 	_ "github.com/towerkit/tower/postgres"
 )
@@ -208,7 +209,9 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	client.EndBrowser()
+	os.Exit(code)
 }
 
 // run prints the users' cookies and serves until the process is killed.

@@ -4,6 +4,7 @@ package client
 // application. This package itself may not import tower.
 var (
 	StartBrowser = startBrowser
+	EndBrowser   = shared.end
 	Bundle       = bundle
 	NewTab       = newTab
 	RunPage      = runPage
