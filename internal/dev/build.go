@@ -246,7 +246,7 @@ func (b builds) keep(program string) {
 	if os.MkdirAll(b.folder(kept), 0o755) == nil {
 		os.Remove(next) // of a process that was killed
 		if os.Link(program, next) == nil {
-			os.Rename(next, b.last())
+			_ = os.Rename(next, b.last())
 		}
 	}
 }
@@ -275,10 +275,10 @@ func (b builds) open() error {
 func (b builds) close(number int) {
 	if number > 0 {
 		os.RemoveAll(b.folder(kept))
-		os.Rename(b.folder(fmt.Sprint(number)), b.folder(kept))
+		_ = os.Rename(b.folder(fmt.Sprint(number)), b.folder(kept)) // a build that is not kept is made again
 	}
-	b.removeBefore(math.MaxInt)
-	os.Remove(string(b)) // it is empty if none is kept
+	_ = b.removeBefore(math.MaxInt) // what stays is removed by the next open
+	os.Remove(string(b))            // it is empty if none is kept
 }
 
 // removeBefore removes the builds with smaller numbers.
