@@ -203,7 +203,17 @@ var templatePlace = regexp.MustCompile(`(?s)^(?:html/)?template: ?([^:\s]+\.html
 // views/posts/index.html:3.
 func located(err error) error {
 	if found := templatePlace.FindStringSubmatch(err.Error()); found != nil {
-		return fmt.Errorf("views/%s:%s: %s", found[1], found[2], found[3])
+		return placed{fmt.Sprintf("views/%s:%s: %s", found[1], found[2], found[3]), err}
 	}
 	return err
 }
+
+// A placed error says in its own words where err occurred.
+type placed struct {
+	text string
+	err  error
+}
+
+func (p placed) Error() string { return p.text }
+
+func (p placed) Unwrap() error { return p.err }

@@ -146,6 +146,10 @@ func TestATokenDoesWhatItNames(t *testing.T) {
 			t.Errorf("%s %s: %s %s", c.method, c.path, response.Status, body)
 		}
 	}
+	reader, _ := a.holding(ada.ID, "notes.index") // and not the cursors of the page's view
+	if response, body := reader.request("GET", "/notes", "", "Accept", "text/html"); response.StatusCode != 403 || strings.Contains(body, "mine") {
+		t.Errorf("a page with a cursor that the token does not name: %s %s", response.Status, body)
+	}
 	key := tower.NewID()
 	if response, _ := a.as(ada.ID).request("POST", "/devices/end", fmt.Sprintf(`{"user":%q}`, ada.ID), "Idempotency-Key", string(key)); response.StatusCode != 200 {
 		t.Fatalf("by ada herself: %s", response.Status)
