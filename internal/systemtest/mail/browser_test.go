@@ -17,6 +17,7 @@ import (
 // holds, and can run nothing.
 func TestTheMailboxInABrowser(t *testing.T) {
 	c := config()
+	t.Setenv("TOWER_SECRET", "0123456789abcdefghijklmnopqrstuvwxyz-test")
 	c.Env, c.Data, c.Log = "development", filepath.Join(t.TempDir(), "d.db"), slog.New(slog.NewTextHandler(t.Output(), nil))
 	c.Files = fstest.MapFS{
 		"views/layouts/mail.html": views["views/layouts/mail.html"],

@@ -154,6 +154,7 @@ func TestProductionSends(t *testing.T) {
 // In development, nothing leaves, and the mailbox shows it.
 func TestTheMailboxShowsMail(t *testing.T) {
 	c := config()
+	t.Setenv("TOWER_SECRET", "0123456789abcdefghijklmnopqrstuvwxyz-test")
 	c.Env, c.Data, c.Log = "development", filepath.Join(t.TempDir(), "d.db"), slog.New(slog.NewTextHandler(t.Output(), nil))
 	app, end := towertest.Serve(t, c)
 	t.Cleanup(end)
