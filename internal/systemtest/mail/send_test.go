@@ -8,6 +8,7 @@ import (
 	"net/mail"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -44,13 +45,15 @@ func TestAMailIsPartOfItsTransaction(t *testing.T) {
 
 func TestWaitReturnsEachMailOnce(t *testing.T) {
 	app := towertest.Open(t, config())
-	go func() {
+	var ordering sync.WaitGroup
+	defer ordering.Wait()
+	ordering.Go(func() {
 		for _, number := range []string{"1", "2"} {
 			if _, err := order(t.Context(), app, number, "ada@example.com", nil); err != nil {
 				t.Error(err)
 			}
 		}
-	}()
+	})
 	for _, number := range []string{"1", "2"} {
 		if got := app.Mail().Wait(t, "Ada@example.com"); !strings.Contains(got.Text, "Order "+number+"\n") {
 			t.Errorf("mail %s is %q", number, got.Text)
