@@ -69,29 +69,39 @@ type savedAnswer struct {
 	Location string          `json:"location,omitempty"`
 	Given    *answer.Answer  `json:"given,omitempty"`
 	SignIn   *session.Start  `json:"signIn,omitempty"`
-	Cookies  []string        `json:"cookies,omitempty"`
+	Cookies  string          `json:"cookies,omitempty"` // sealed
 	Error    *wire.Error     `json:"error,omitempty"`
 }
 
 // saveAnswer saves the answer of a run that committed something. It saves none for a run
 // that was cut short, because its outcome is unknown.
 func (a *App) saveAnswer(result *callResult, err error) {
-	saved := savedAnswer{Seq: result.Seq, Status: result.Status, Out: result.Out, Location: result.Location, SignIn: result.SignIn, Cookies: result.Cookies}
-	if result.given != nil && !result.given.IsFile() {
-		saved.Given = result.given
+	if err != nil && fault.As(err).Code == fault.Unavailable {
+		return
 	}
-	if err != nil {
-		coded := fault.As(err)
-		if coded.Code == fault.Unavailable {
-			return
-		}
-		saved = savedAnswer{Seq: result.Seq, Error: coded.Wire()}
-	}
-	if data, err := json.Marshal(saved); err != nil {
+	if data, err := a.encodeAnswer(result, err); err != nil {
 		a.log.Error("save an answer", "call", result.author(), "error", err)
 	} else {
 		a.store.SaveAnswer(result.attempt, data)
 	}
+}
+
+func (a *App) encodeAnswer(result *callResult, failed error) ([]byte, error) {
+	if failed != nil {
+		return json.Marshal(savedAnswer{Seq: result.Seq, Error: fault.As(failed).Wire()})
+	}
+	saved := savedAnswer{Seq: result.Seq, Status: result.Status, Out: result.Out, Location: result.Location, SignIn: result.SignIn}
+	if result.given != nil && !result.given.IsFile() {
+		saved.Given = result.given
+	}
+	if len(result.Cookies) > 0 {
+		sealed, err := a.sessions.SealCookies(result.Cookies)
+		if err != nil {
+			return nil, err
+		}
+		saved.Cookies = sealed
+	}
+	return json.Marshal(saved)
 }
 
 // How long a call waits for the answer of its run on another node, from the commit of that
@@ -144,7 +154,8 @@ func (a *App) repeatAnswer(ctx context.Context, once *store.Attempt, applied *st
 	if saved.Error != nil {
 		return nil, fault.FromWire(saved.Error)
 	}
-	result := &callResult{call: &call{Seq: saved.Seq, SignIn: saved.SignIn, Cookies: saved.Cookies}, Status: saved.Status, Out: saved.Out, Location: saved.Location, given: saved.Given, repeated: true}
+	cookies, _ := a.sessions.OpenCookies(saved.Cookies) // none, if the key has been replaced
+	result := &callResult{call: &call{Seq: saved.Seq, SignIn: saved.SignIn, Cookies: cookies}, Status: saved.Status, Out: saved.Out, Location: saved.Location, given: saved.Given, repeated: true}
 	return result, a.engine.Wait(ctx, result.Seq)
 }
 

@@ -18,6 +18,7 @@ type sealer struct {
 	files   []securecookie.Codec
 	links   []securecookie.Codec
 	tickets []securecookie.Codec // encrypted: scripts see them, and not the cookies that they are for
+	answers []securecookie.Codec // encrypted: the store has them
 }
 
 func newSealer(secrets []string, age time.Duration) (s sealer) {
@@ -31,8 +32,12 @@ func newSealer(secrets []string, age time.Duration) (s sealer) {
 		s.files = append(s.files, codec(FileAge, 4096))
 		s.links = append(s.links, codec(0, 1024))
 		s.commits = append(s.commits, codec(commitAge, 512))
-		inner := sha256.Sum256([]byte("ticket\x00" + secret))
-		s.tickets = append(s.tickets, securecookie.New(key[:], inner[:]).SetSerializer(securecookie.JSONEncoder{}).MaxAge(int(ticketAge.Seconds())).MaxLength(MaxTicket))
+		encrypted := func(name string, age time.Duration) securecookie.Codec {
+			inner := sha256.Sum256([]byte(name + "\x00" + secret))
+			return securecookie.New(key[:], inner[:]).SetSerializer(securecookie.JSONEncoder{}).MaxAge(int(age.Seconds())).MaxLength(MaxTicket)
+		}
+		s.tickets = append(s.tickets, encrypted("ticket", ticketAge))
+		s.answers = append(s.answers, encrypted("answer", 0))
 	}
 	return s
 }
@@ -52,6 +57,17 @@ func (s *sealer) sealTicket(t Ticket) (string, error) {
 func (s *sealer) openTicket(text string) (t Ticket, err error) {
 	err = securecookie.DecodeMulti("ticket", text, &t, s.tickets...)
 	return t, err
+}
+
+// SealCookies returns cookies of an answer as a text that says nothing of them without the secrets.
+func (s *Sessions) SealCookies(cookies []string) (string, error) {
+	return securecookie.EncodeMulti("answer", cookies, s.sealer.answers...)
+}
+
+// OpenCookies returns the cookies in a text made by SealCookies.
+func (s *Sessions) OpenCookies(text string) (cookies []string, err error) {
+	err = securecookie.DecodeMulti("answer", text, &cookies, s.sealer.answers...)
+	return cookies, err
 }
 
 // A List is a list or a region of a page, which the client opens as a cursor.

@@ -3,10 +3,12 @@ package hostile
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,6 +30,16 @@ func (c *KeysController) Make(ctx context.Context, in struct {
 	return tower.IssueToken(ctx, c, &tower.TokenRecord{UserID: c.UserID(), Name: "made", Actions: in.Actions, ExpiresAt: time.Now().Add(time.Hour)})
 }
 
+// Remember keeps a secret in the client's cookie.
+func (c *KeysController) Remember(ctx context.Context, in struct {
+	Secret string `json:"secret"`
+}) (tower.None, error) {
+	if err := Notes.Create(ctx, c, &Note{OwnerID: c.UserID(), Title: "remembered"}); err != nil {
+		return tower.None{}, err
+	}
+	return tower.None{}, c.SetCookie(ctx, &http.Cookie{Name: "secret", Value: in.Secret, HttpOnly: true})
+}
+
 func (c *KeysController) Revoke(ctx context.Context, in tower.None) (tower.None, error) {
 	return tower.None{}, tower.Tokens.Delete(ctx, c, c.TokenID())
 }
@@ -38,6 +50,7 @@ func keys() tower.Config {
 	m := tower.Mount(config.Routes.(*tower.Router[*Session]), "keys", func(s *Session) *KeysController { return &KeysController{s} })
 	tower.Action(m, "POST /keys", (*KeysController).Make)
 	tower.Action(m, "DELETE /keys", (*KeysController).Revoke)
+	tower.Action(m, "POST /secrets", (*KeysController).Remember)
 	return config
 }
 
@@ -166,7 +179,7 @@ func TestATokenDoesWhatItNames(t *testing.T) {
 		if err := json.Unmarshal([]byte(p.ask(`{"hello":1}`)), &hello); err != nil {
 			t.Fatal(err)
 		}
-		if got := fmt.Sprint(hello.Allowed.Actions, hello.Allowed.Cursors); got != "[POST /notes POST /keys DELETE /keys] [notes.newest]" {
+		if got := fmt.Sprint(hello.Allowed.Actions, hello.Allowed.Cursors); got != "[POST /notes POST /keys DELETE /keys POST /secrets] [notes.newest]" {
 			t.Errorf("it is announced %s", got)
 		}
 		for i, c := range []struct {
@@ -314,7 +327,7 @@ func TestACallWritesNothingAfterTheEnd(t *testing.T) {
 	}
 }
 
-// TestATokenIsShownOnce looks for tokens in everything that is stored, sent and logged.
+// TestATokenIsShownOnce looks for tokens, and for what is in cookies, in everything that is stored, sent and logged.
 func TestATokenIsShownOnce(t *testing.T) {
 	config := keys()
 	var log lockedBuffer
@@ -335,14 +348,22 @@ func TestATokenIsShownOnce(t *testing.T) {
 	if user := a.with("Authorization", "Bearer "+token).who(); user != ada.ID {
 		t.Errorf("it is %q's", user)
 	}
+	kept, key := rand.Text(), tower.NewID()
+	for range 2 {
+		answer, _ := a.as(ada.ID).request("POST", "/secrets", fmt.Sprintf(`{"secret":%q}`, kept), "Idempotency-Key", string(key))
+		if cookies := answer.Cookies(); len(cookies) == 0 || cookies[0].Value != kept {
+			t.Errorf("the cookies of %s are %v", answer.Status, cookies)
+		}
+	}
 	end()
 	data, err := os.ReadFile(config.Data)
 	if err != nil {
 		t.Fatal(err)
 	}
-	secret := token[len("twr_")+len(key):]
-	if bytes.Contains(data, []byte(secret)) || strings.Contains(log.String(), secret) {
-		t.Error("the token is in the store or in the log")
+	for what, secret := range map[string]string{"the token": token[len("twr_")+len(key):], "the cookie": kept} {
+		if bytes.Contains(data, []byte(secret)) || strings.Contains(log.String(), secret) {
+			t.Errorf("%s is in the store or in the log", what)
+		}
 	}
 }
 
