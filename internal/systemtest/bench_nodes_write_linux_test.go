@@ -2,6 +2,7 @@ package systemtest
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -141,11 +142,18 @@ func seen(b *testing.B, node *towertest.App, programs, rows int, insert func(pro
 // A bareTable is a table like that of the notes.
 type bareTable struct{ address, name string }
 
+// openBare opens a node, and a table beside that of its notes. TOWER_BENCH_SYNC is how many
+// microseconds each commit waits for a slower disk.
 func openBare(b *testing.B) (*towertest.App, bareTable) {
 	b.Helper()
 	address := pgtest.Start(b).Database(b)
-	node := openReplica(b, address)
 	t := bareTable{address, "bare"}
+	set := fmt.Sprintf("DO $$ BEGIN EXECUTE format('ALTER DATABASE %%1$I SET commit_delay = %d; ALTER DATABASE %%1$I SET commit_siblings = 0', current_database()); END $$",
+		number(b, "TOWER_BENCH_SYNC", 0, 0))
+	if _, err := t.connect(b).Exec(b.Context(), set); err != nil {
+		b.Fatal(err)
+	}
+	node := openReplica(b, address)
 	if _, err := t.connect(b).Exec(b.Context(), "CREATE TABLE bare (LIKE public.notes INCLUDING ALL)"); err != nil {
 		b.Fatal(err)
 	}
