@@ -259,11 +259,13 @@ func TestATokenEndsInItsCommit(t *testing.T) {
 type HeldController struct {
 	*Session
 	meanwhile func()
+	over      chan<- struct{}
 }
 
 func (c *HeldController) Create(ctx context.Context, in struct {
 	Title string `json:"title"`
 }) (tower.None, error) {
+	defer func() { c.over <- struct{}{} }()
 	return tower.None{}, c.Transaction(ctx, func(tx *tower.Tx) error {
 		if err := Notes.Create(ctx, tx, &Note{OwnerID: c.UserID(), Title: in.Title}); err != nil {
 			return err
@@ -278,6 +280,7 @@ func (c *HeldController) Create(ctx context.Context, in struct {
 func TestACallWritesNothingAfterTheEnd(t *testing.T) {
 	config := keys()
 	var end func() error
+	called := make(chan struct{}, 1)
 	m := tower.Mount(config.Routes.(*tower.Router[*Session]), "held", func(s *Session) *HeldController {
 		return &HeldController{s, func() {
 			if once := end; once != nil {
@@ -286,12 +289,13 @@ func TestACallWritesNothingAfterTheEnd(t *testing.T) {
 					t.Error(err)
 				}
 			}
-		}}
+		}, called}
 	})
 	tower.Action(m, "POST /held", (*HeldController).Create)
 	a := attack(t, config)
 	ada := a.makeUser("ada")
-	count := func() int {
+	written := func() int {
+		<-called
 		n, err := Notes.Where().Count(t.Context(), a.app)
 		if err != nil {
 			t.Fatal(err)
@@ -310,8 +314,9 @@ func TestACallWritesNothingAfterTheEnd(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			holder, over := begin()
 			end = over
-			if response, body := holder.request("POST", "/held", `{"title":"over HTTP"}`); response.StatusCode != 401 || count() > 0 {
-				t.Errorf("over HTTP: %s %s, %d notes", response.Status, body, count())
+			response, body := holder.request("POST", "/held", `{"title":"over HTTP"}`)
+			if n := written(); response.StatusCode != 401 || n > 0 {
+				t.Errorf("over HTTP: %s %s, %d notes", response.Status, body, n)
 			}
 			onEachTransport(t, func(t *testing.T, transport string) {
 				holder, over := begin()
@@ -319,7 +324,7 @@ func TestACallWritesNothingAfterTheEnd(t *testing.T) {
 				end = over
 				_ = p.line.send(`{"id":2,"call":"POST /held","in":{"title":"too late"}}`)
 				p.expectEnd(transport)
-				if n := count(); n > 0 {
+				if n := written(); n > 0 {
 					t.Errorf("%d notes were written", n)
 				}
 			})
