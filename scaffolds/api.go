@@ -11,18 +11,7 @@ var apiFiles = [][2]string{
 	{"tokens_test.go", "test.go.tmpl"},
 }
 
-// makeAPI makes what tokens add to accounts.
-func makeAPI(a *auth) (*generation, error) {
-	g := a.part("api")
-	if err := g.addAll(apiFiles, "auth/api/", a); err != nil {
-		return nil, err
-	}
-	if err := g.addAuthRoutes(a.Tokens, "auth/api/routes.tmpl", a); err != nil {
-		return nil, err
-	}
-	g.insertions = append(g.insertions,
-		intoMethod("controllers/accounts.go", "Accounts", "facts", "facts",
-			"\ttokens, err := c.tokenFacts(ctx, user.ID)\n\tif err != nil {\n\t\treturn nil, err\n\t}\n\tfacts[\"Tokens\"] = tokens\n"),
-		beforeLine("views/accounts/show.html", "{{template \"tokens/_list.html\" .}}\n\n", "<h2>Your data</h2>", "{{end}}"))
-	return g, nil
+// apiLines connect tokens with accounts.
+func apiLines() []insertion {
+	return []insertion{intoFacts("tokens", "tokenFacts", "Tokens"), intoAccount("tokens/_list.html")}
 }

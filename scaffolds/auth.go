@@ -41,29 +41,6 @@ var authFiles = [][2]string{
 	{"accounts_test.go", "test.go.tmpl"},
 }
 
-// An AuthPart is what a flag of tower generate auth adds to accounts, at first or later.
-type AuthPart struct {
-	Name  string // of the flag, without dashes
-	About string // a line for people
-	make  func(*auth) (*generation, error)
-}
-
-// AuthParts returns what can be added to accounts.
-func AuthParts() []AuthPart {
-	return []AuthPart{
-		{"passkey", "users sign in by passkeys, too", makePasskeys},
-		{"totp", "users may add a second step, a code of an authenticator application", makeTOTP},
-		{"api", "users make tokens, by which programs act for them", makeAPI},
-	}
-}
-
-func (p AuthPart) flag() string { return "--" + p.Name }
-
-// part returns a generation that adds a part to accounts.
-func (a *auth) part(name string) *generation {
-	return &generation{kind: "auth", name: a.Type + " --" + name}
-}
-
 // authName reads the name of the model of users.
 func authName(args []string) (name, error) {
 	switch args, _ := authFlags(args); len(args) {

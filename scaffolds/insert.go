@@ -264,6 +264,22 @@ func atStart(file, method, lines string) insertion {
 	}}
 }
 
+// beforeLine adds lines to a view before the last line that is one of these, the first of them that
+// the view has.
+func beforeLine(file, lines string, before ...string) insertion {
+	return insertion{file: file, text: lines, at: func(text []byte) (int, error) {
+		all := strings.Split(string(text), "\n")
+		for _, want := range before {
+			for i, line := range slices.Backward(all) {
+				if strings.TrimSpace(line) == want {
+					return i + 1, nil
+				}
+			}
+		}
+		return 0, fmt.Errorf("%s should have a line %s, so that %s can be inserted before it", file, strings.Join(before, " or "), strings.TrimSpace(lines))
+	}}
+}
+
 // lastReturn returns the return statement at the end of a function with one
 // result, or nil.
 func lastReturn(body *ast.BlockStmt) *ast.ReturnStmt {

@@ -17,21 +17,12 @@ var totpFiles = [][2]string{
 	{"authenticators_test.go", "test.go.tmpl"},
 }
 
-// makeTOTP makes what the second step adds to accounts.
-func makeTOTP(a *auth) (*generation, error) {
-	g := a.part("totp")
-	if err := g.addAll(totpFiles, "auth/totp/", a); err != nil {
-		return nil, err
-	}
-	g.insertions = append(g.insertions, intoModels(a.Type+"Authenticators"))
-	if err := g.addAuthRoutes(a.Authenticators, "auth/totp/routes.tmpl", a); err != nil {
-		return nil, err
-	}
-	g.insertions = append(g.insertions,
+// totpLines connect the second step with accounts.
+func totpLines() []insertion {
+	return []insertion{
 		atStart("controllers/identity.go", "Session.signIn",
 			"\tif answer, err := s.askSecondStep(ctx, user, to); answer != nil || err != nil {\n\t\treturn answer, err\n\t}\n"),
-		intoMethod("controllers/accounts.go", "Accounts", "facts", "facts",
-			"\tsecondStep, err := c.authenticatorFacts(ctx, user.ID)\n\tif err != nil {\n\t\treturn nil, err\n\t}\n\tfacts[\"SecondStep\"] = secondStep\n"),
-		beforeLine("views/accounts/show.html", "{{template \"authenticators/_list.html\" .}}\n\n", "<h2>Your data</h2>", "{{end}}"))
-	return g, nil
+		intoFacts("secondStep", "authenticatorFacts", "SecondStep"),
+		intoAccount("authenticators/_list.html"),
+	}
 }
