@@ -15,6 +15,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/evanw/esbuild/pkg/api"
+
+	chromium "github.com/towerkit/tower/internal/systemtest/browser"
 )
 
 // outcome is the result of one test in the page.
@@ -105,7 +107,7 @@ func startBrowser(t *testing.T) context.Context {
 	t.Helper()
 	browser, err := shared.start()
 	if err != nil {
-		t.Fatalf("these tests need Chromium or Chrome, which did not start: %v\nInstall it (apt-get install chromium) as chromium or google-chrome in the PATH.", err)
+		t.Fatal(err)
 	}
 	profile, cancel := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
@@ -126,18 +128,7 @@ type sharedBrowser struct {
 }
 
 func (b *sharedBrowser) start() (context.Context, error) {
-	b.once.Do(func() {
-		options := append(chromedp.DefaultExecAllocatorOptions[:],
-			chromedp.NoSandbox,
-			chromedp.DisableGPU,
-			chromedp.Flag("disable-background-networking", true),
-			chromedp.Flag("disable-component-update", true),
-			chromedp.Flag("disable-sync", true),
-		)
-		allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
-		browser, cancel := chromedp.NewContext(allocator)
-		b.ctx, b.stop, b.err = browser, func() { cancel(); stop() }, chromedp.Do(browser)
-	})
+	b.once.Do(func() { b.ctx, b.stop, b.err = chromium.Launch() })
 	return b.ctx, b.err
 }
 

@@ -3,6 +3,8 @@ package browser
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -13,16 +15,25 @@ import (
 // test fails if there is no Chromium.
 func Start(t testing.TB) context.Context {
 	t.Helper()
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true))
-	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, stop, err := Launch()
 	t.Cleanup(stop)
-	ctx, cancel := chromedp.NewContext(allocator)
-	t.Cleanup(cancel)
-	if err := chromedp.Do(ctx); err != nil {
-		t.Fatalf("this test needs Chromium, which did not start: %v\nscript/test installs it", err)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return ctx
+}
+
+// Launch starts Chromium for several tests. It returns the context of the first tab and a function that ends
+// Chromium, which must be called whether it has started or not.
+func Launch() (ctx context.Context, stop func(), err error) {
+	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true))
+	allocator, end := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, cancel := chromedp.NewContext(allocator)
+	if err = chromedp.Do(ctx); err != nil {
+		err = fmt.Errorf("this test needs Chromium, which script/test installs and which did not start: %w", err)
+	}
+	return ctx, func() { cancel(); end() }, err
 }
 
 // A Tab is a page.
