@@ -140,8 +140,8 @@ func Read(answer string) (id, challenge string, err error) {
 	return in.ID, client.Challenge, nil
 }
 
-// Check returns the key as it is to be stored after a device has answered with it. The error is
-// [ErrAnswer], or [ErrCopied].
+// Check checks a device's answer. It returns the key to store in place of the one given, with the
+// new counter. The error is [ErrAnswer] or [ErrCopied].
 func (s Site) Check(key Key, challenge, answer string) (Key, error) {
 	library, err := s.library()
 	if err != nil {

@@ -84,7 +84,7 @@ func printPlan(out io.Writer, plan *wire.Erasure) {
 		fmt.Fprintf(out, "  delete   %d of %s\n", plan.Deleted[model], model)
 	}
 	if plan.Content > 0 {
-		fmt.Fprintf(out, "  remove   %s of these records and the user's uploads, unless other records have them\n", cli.Count(plan.Content, "file"))
+		fmt.Fprintf(out, "  remove   %s of these records and the user's uploads; files that other records use stay\n", cli.Count(plan.Content, "file"))
 	}
 	for _, field := range slices.Sorted(maps.Keys(plan.Cleared)) {
 		fmt.Fprintf(out, "  empty    %s in %s\n", field, cli.Count(plan.Cleared[field], "record"))
