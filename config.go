@@ -121,7 +121,8 @@ type Config struct {
 	//	}
 	//
 	// The validate tags, and a method Validate(*tower.Problems), are checked as those of a
-	// record. New reports all problems in one error, which holds no secret.
+	// record. New reports all problems in one error, which holds no secret. A []any holds pointers
+	// to several structs, such as those of generated code.
 	Settings any
 	// Start runs beside the application from its opening on: it is the place for workers, for
 	// consumers of a queue, and for what must be read once. ctx ends when the application
@@ -300,8 +301,12 @@ func (c Config) readEnvironment(out *server.Config) (err error) {
 		out.Files, out.Reload = public.Dir(out.Folder), true
 	}
 	out.Settings = settings.Own(vars, out.Env, map[string]string{"TOWER_ENV": c.Env, "TOWER_DB": c.Data, "TOWER_URL": c.PublicURL})
-	if c.Settings != nil {
-		filled, err := settings.Fill(c.Settings, vars)
+	targets, several := c.Settings.([]any)
+	if c.Settings != nil && !several {
+		targets = []any{c.Settings}
+	}
+	for _, target := range targets {
+		filled, err := settings.Fill(target, vars)
 		add(err)
 		out.Settings = append(out.Settings, filled...)
 	}

@@ -123,6 +123,8 @@ var rooms = []room{
 		"the public types wire the parts together", append([]string{"testing"}, application...)},
 	{"passkey", nil, "a passkey is checked without an application", []string{bbolt, melody}},
 	{"passkey/passkeytest", nil, "a device knows a site by its options alone", []string{webauthn}},
+	{"oidc", []string{""}, "an application whose users sign in nowhere else links nothing of OpenID Connect", nil},
+	{"oidc/oidctest", nil, "a provider knows an application by its requests alone", []string{openid, oauth}},
 	{"totp", nil, "a code is checked without an application", []string{bbolt, melody}},
 	{"password", nil, "a password is hashed without an application", []string{"net", bbolt, melody}},
 	{"towertest", []string{"", "internal/wire", "internal/wire/line", "internal/wire/replica", "internal/server", "internal/server/audit", "internal/server/control", "internal/server/fault", "internal/server/route",
@@ -193,15 +195,17 @@ const (
 	cobra     = "github.com/spf13/cobra"
 	gomail    = "github.com/wneessen/go-mail"
 	webauthn  = "github.com/go-webauthn/webauthn"
+	openid    = "github.com/coreos/go-oidc/v3"
+	oauth     = "golang.org/x/oauth2"
 	qr        = "github.com/boombuler/barcode"
 	scaler    = "golang.org/x/image/draw"
 	bundler   = "github.com/evanw/esbuild/pkg/api"
 )
 
 // application is what an application's binary never links: the command line, the
-// bundler, the console, and, unless it imports packages otel, smtp, images, passkey and totp, OpenTelemetry, what
-// sends mail, what scales images, what checks passkeys and what draws QR codes.
-var application = []string{bubbletea, goja, cobra, bundler, "go.opentelemetry.io/otel", gomail, scaler, webauthn + "/webauthn", qr + "/qr"}
+// bundler, the console, and, unless it imports packages otel, smtp, images, passkey, oidc and totp, OpenTelemetry, what
+// sends mail, what scales images, what checks passkeys, what asks other providers who a user is, and what draws QR codes.
+var application = []string{bubbletea, goja, cobra, bundler, "go.opentelemetry.io/otel", gomail, scaler, webauthn + "/webauthn", openid + "/oidc", oauth, qr + "/qr"}
 
 // alone says which rooms alone import a package of others directly, and why.
 var alone = []struct {
@@ -220,6 +224,8 @@ var alone = []struct {
 	{"github.com/klauspost/compress", []string{"internal/compress", "internal/archive"}, "one package decides which answers are compressed, and backups are"},
 	{gomail, []string{"internal/mail/smtp"}, "mail is sent in one place"},
 	{webauthn, []string{"passkey"}, "passkeys are checked in one place"},
+	{openid, []string{"oidc"}, "what a provider says of a user is checked in one place"},
+	{oauth, []string{"oidc"}, "what a provider says of a user is checked in one place"},
 	{qr, []string{"totp"}, "QR codes are drawn in one place"},
 	{scaler, []string{"internal/images"}, "images are scaled in one place"},
 	{"github.com/bep/imagemeta", []string{"internal/images"}, "how an image stands is read in one place"},

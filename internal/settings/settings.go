@@ -57,6 +57,7 @@ func brokenRules(target any, all []Setting, known []string) (problems []string, 
 	if err := record.Validate(target, found); err != nil {
 		return nil, err
 	}
+	validateWithin(reflect.ValueOf(target).Elem(), "", found)
 	for _, field := range slices.Sorted(maps.Keys(found.Map())) {
 		name := nameOf(all, field)
 		if slices.ContainsFunc(known, func(problem string) bool { return strings.HasPrefix(problem, name+" ") }) {
@@ -67,6 +68,26 @@ func brokenRules(target any, all []Setting, known []string) (problems []string, 
 		}
 	}
 	return problems, nil
+}
+
+// validateWithin calls the Validate methods of the structs in a struct.
+func validateWithin(in reflect.Value, path string, found *record.Problems) {
+	for i := range in.NumField() {
+		field := in.Type().Field(i)
+		if !field.IsExported() || field.Type.Kind() != reflect.Struct || field.Tag.Get("env") != "" {
+			continue
+		}
+		if at := in.Field(i).Addr(); record.CallsValidate(at.Type()) {
+			own := &record.Problems{}
+			record.ValidatePublic(at.Interface(), own)
+			for name, problems := range own.Map() {
+				for _, problem := range problems {
+					found.Add(path+field.Name+"."+name, problem)
+				}
+			}
+		}
+		validateWithin(in.Field(i), path+field.Name+".", found)
+	}
 }
 
 // describe lists the fields of a struct that have a variable.

@@ -79,6 +79,33 @@ func TestSettingsComeFromTheEnvironmentAndFromFiles(t *testing.T) {
 	}
 }
 
+// rangeSettings are part of other settings, with a rule of their own.
+type rangeSettings struct {
+	Low  int `env:"LOW"`
+	High int `env:"HIGH"`
+}
+
+func (s *rangeSettings) Validate(problems *tower.Problems) {
+	if s.High < s.Low {
+		problems.Add("High", "is below the other")
+	}
+}
+
+func TestSettingsOfSeveralStructs(t *testing.T) {
+	type other struct {
+		Bounds rangeSettings `envPrefix:"OTHER_"`
+	}
+	first, second := &appSettings{}, &other{}
+	given := map[string]string{"APP_KEY": "x", "APP_MAIL_HOST": "mail.test", "OTHER_LOW": "1", "OTHER_HIGH": "2"}
+	if _, err := settle(t, []any{first, second}, "test", nil, given); err != nil || first.Mail.Host != "mail.test" || second.Bounds.High != 2 {
+		t.Fatalf("%+v, %v", second, err)
+	}
+	given["OTHER_HIGH"] = "0"
+	if _, err := settle(t, []any{&appSettings{}, &other{}}, "test", nil, given); err == nil || !strings.Contains(err.Error(), "OTHER_HIGH is below the other") {
+		t.Error(err)
+	}
+}
+
 func TestAllProblemsOfSettingsAreReportedTogether(t *testing.T) {
 	_, err := settle(t, &appSettings{}, "test", nil, map[string]string{
 		"APP_KEY": "", "APP_RETRY": "soon", "APP_CODE": "hush", "APP_FROM": "nowhere", "APP_TAGS": "", "TOWER_SECRET": "hush", "TOWER_CONSOLE": "maybe", "APP_MAIL_PORT": "many"})
