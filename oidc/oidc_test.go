@@ -26,7 +26,7 @@ func start(t *testing.T) (*oidctest.Provider, *oidc.Provider) {
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Close)
-	server.User = ada
+	server.Change(oidctest.Behavior{User: ada})
 	return server, &oidc.Provider{Issuer: server.Issuer(), ClientID: oidctest.ClientID, Secret: tower.NewSecret(oidctest.Secret)}
 }
 
@@ -129,7 +129,7 @@ func TestTokensThatAreRefused(t *testing.T) {
 		"another access token":  func(t *oidctest.Token) { t.Claims["at_hash"] = "AAAAAAAAAAAAAAAAAAAAAA" },
 		"signed in a while ago": func(t *oidctest.Token) { t.Claims["auth_time"] = time.Now().Add(-time.Hour).Unix() },
 	} {
-		server.Forge = forge
+		server.Change(oidctest.Behavior{User: ada, Forge: forge})
 		a := newAttempt()
 		a.Again = name == "signed in a while ago"
 		if account, err := p.Account(t.Context(), a, visit(t, p, a)); !errors.Is(err, oidc.ErrAnswer) || account != (oidc.Account{}) {
@@ -141,7 +141,7 @@ func TestTokensThatAreRefused(t *testing.T) {
 func TestErrorsOfProviders(t *testing.T) {
 	server, p := start(t)
 	for text, want := range map[string]error{"access_denied": oidc.ErrDenied, "server_error": oidc.ErrAway, "login_required": oidc.ErrAnswer, "\x1b[31m" + strings.Repeat("x", 3000): oidc.ErrAnswer} {
-		server.Denies = text
+		server.Change(oidctest.Behavior{Denies: text})
 		a := newAttempt()
 		if _, err := p.Account(t.Context(), a, visit(t, p, a)); !errors.Is(err, want) || len(err.Error()) > 200 || strings.Contains(err.Error(), "\x1b") {
 			t.Errorf("%.20q: %v", text, err)
@@ -171,15 +171,15 @@ func TestProvidersThatDoNotAnswer(t *testing.T) {
 			_, _ = w.Write([]byte(`{"issuer":"` + server.Issuer() + `","authorization_endpoint":"http://evil.example/","token_endpoint":"http://evil.example/","jwks_uri":"http://evil.example/"}`))
 		},
 	} {
-		server.Answer = serve
+		server.Change(oidctest.Behavior{Answer: serve})
 		if _, err := p.URL(t.Context(), newAttempt()); !errors.Is(err, oidc.ErrAway) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	server.Answer = nil
+	server.Change(oidctest.Behavior{User: ada})
 	a := newAttempt()
 	answer := visit(t, p, a)
-	server.Answer = func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("garbage")) }
+	server.Change(oidctest.Behavior{Answer: func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("garbage")) }})
 	if _, err := p.Account(t.Context(), a, answer); err == nil || strings.Contains(err.Error(), "garbage") {
 		t.Errorf("a token that is garbage: %v", err)
 	}
@@ -189,7 +189,7 @@ func TestProvidersThatDoNotAnswer(t *testing.T) {
 func TestAProviderThatHangs(t *testing.T) {
 	oidc.SetRequestTime(t, time.Second)
 	server, p := start(t)
-	server.Answer = func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	server.Change(oidctest.Behavior{Answer: func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }})
 	var all sync.WaitGroup
 	for range 20 {
 		all.Go(func() {
@@ -202,7 +202,7 @@ func TestAProviderThatHangs(t *testing.T) {
 	if asked := len(server.Asked()); asked > 10 {
 		t.Errorf("%d requests were sent", asked)
 	}
-	server.Answer = nil
+	server.Change(oidctest.Behavior{User: ada})
 	if _, err := p.URL(t.Context(), newAttempt()); err != nil {
 		t.Errorf("when the provider is back: %v", err)
 	}

@@ -28,18 +28,36 @@ const (
 // A User is who signs in. Claims are those of the ID token: sub, email, email_verified, name.
 type User map[string]any
 
-// A Provider answers at its address until it is closed. Its fields may change while no request
-// runs.
-type Provider struct {
+// A Behavior is how a provider answers. The zero value is right for nobody: there is no user.
+type Behavior struct {
 	User   User
 	Denies string           // the error that all attempts end with; "": none
 	Forge  func(*Token)     // changes the ID tokens; nil: they are right
-	Answer http.HandlerFunc // answers in place of the provider, except to browsers; nil: it does itself
+	Answer http.HandlerFunc // answers the application in place of the provider; nil: it does itself
+}
+
+// A Provider answers at its address until it is closed. It is safe for concurrent use.
+type Provider struct {
 	server *httptest.Server
 	key    *rsa.PrivateKey
-	mu     sync.Mutex
-	given  map[string]attempt // the attempts whose code was not used, by the code
-	asked  []string           // paths that the application has asked for
+
+	mu    sync.Mutex
+	does  Behavior
+	given map[string]attempt // the attempts whose code was not used, by the code
+	asked []string           // paths that the application has asked for
+}
+
+// Change has the provider answer otherwise from now on.
+func (p *Provider) Change(does Behavior) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.does = does
+}
+
+func (p *Provider) behavior() Behavior {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.does
 }
 
 // A Token is an ID token before it is signed.
@@ -64,9 +82,10 @@ func Start() (*Provider, error) {
 		routes.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 			p.mu.Lock()
 			p.asked = append(p.asked, r.URL.Path)
+			instead := p.does.Answer
 			p.mu.Unlock()
-			if p.Answer != nil {
-				p.Answer(w, r)
+			if instead != nil {
+				instead(w, r)
 				return
 			}
 			serve(w, r)
@@ -102,8 +121,8 @@ func (p *Provider) describe(w http.ResponseWriter, _ *http.Request) {
 func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
 	sent := r.URL.Query()
 	answer := url.Values{"state": {sent.Get("state")}, "iss": {p.Issuer()}}
-	if p.Denies != "" {
-		answer.Set("error", p.Denies)
+	if denies := p.behavior().Denies; denies != "" {
+		answer.Set("error", denies)
 	} else {
 		code := rand.Text()
 		p.mu.Lock()
@@ -137,9 +156,10 @@ func (p *Provider) exchange(w http.ResponseWriter, r *http.Request) {
 	now := time.Now()
 	token := &Token{map[string]any{"alg": "RS256", "kid": "1"}, map[string]any{"iss": p.Issuer(), "aud": ClientID, "nonce": given.nonce,
 		"iat": now.Unix(), "auth_time": now.Unix(), "exp": now.Add(time.Hour).Unix()}, p.key}
-	maps.Copy(token.Claims, p.User)
-	if p.Forge != nil {
-		p.Forge(token)
+	does := p.behavior()
+	maps.Copy(token.Claims, does.User)
+	if does.Forge != nil {
+		does.Forge(token)
 	}
 	write(w, map[string]any{"access_token": rand.Text(), "token_type": "Bearer", "expires_in": 3600, "id_token": token.sign()})
 }
