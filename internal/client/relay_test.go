@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -28,6 +29,7 @@ type relay struct {
 	refuse  bool
 	user    string
 	pages   map[string]string
+	stored  *sync.Cond // a page
 }
 
 // A carrier sends messages to one client, over one of the transports.
@@ -59,6 +61,7 @@ var upgrader = websocket.Upgrader{}
 
 func newRelay(suite []byte) *relay {
 	r := &relay{mux: http.NewServeMux(), clients: map[int]carrier{}, links: map[string]*link{}, pages: map[string]string{}}
+	r.stored = sync.NewCond(&r.mu)
 	r.mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		writePage(w, `<!doctype html><title>tests</title><body><script type="module" src="/suite.js"></script>`)
 	})
@@ -97,7 +100,7 @@ func script(source []byte) http.HandlerFunc {
 
 func writePage(w io.Writer, html string) { _, _ = io.WriteString(w, html) }
 
-// servePage stores a page on PUT and serves it on GET. A POST shows the submitted form:
+// servePage stores a page on PUT and serves it on GET, which waits until it is stored. A POST shows the submitted form:
 // only a native submit of the browser sends one.
 func (r *relay) servePage(w http.ResponseWriter, req *http.Request) {
 	body, _ := io.ReadAll(req.Body)
@@ -106,9 +109,14 @@ func (r *relay) servePage(w http.ResponseWriter, req *http.Request) {
 	switch req.Method {
 	case http.MethodPut:
 		r.pages[req.URL.Path] = string(body)
+		r.stored.Broadcast()
 	case http.MethodPost:
 		writePage(w, fmt.Sprintf("<!doctype html><p id=posted>%s %s</p>", req.URL.RequestURI(), strings.TrimSpace(string(body))))
 	default:
+		defer context.AfterFunc(req.Context(), r.stored.Broadcast)()
+		for r.pages[req.URL.Path] == "" && req.Context().Err() == nil {
+			r.stored.Wait()
+		}
 		writePage(w, r.pages[req.URL.Path])
 	}
 }

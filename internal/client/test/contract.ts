@@ -21,7 +21,7 @@ type Followed = "request" | "model" | "seq" | "since" | "replace" | "apply" | "n
 /** True, or else the members that are neither declared nor internal. */
 type Undeclared<Real, Declared, Own> = Exclude<keyof Real, keyof Declared | Own> extends never ? true : Exclude<keyof Real, keyof Declared | Own>;
 
-export const store: Undeclared<library.Store, declared.Store, "addList" | "now" | "removeList" | "unattended"> = true;
+export const store: Undeclared<library.Store, declared.Store, "addList" | "exchanged" | "now" | "removeList" | "unattended"> = true;
 export const cursor: Undeclared<library.Cursor, declared.Cursor, Followed> = true;
 export const value: Undeclared<library.Value, declared.Value, Followed> = true;
 export const state: Undeclared<library.State, declared.State, never> = true;

@@ -153,6 +153,32 @@ test("signing in stores the session before navigating", async () => {
   equal(page.window.location.pathname, page.path);
 });
 
+for (const when of ["before the session is stored", "before the next page is here"]) {
+  test(`a form that signs out leads where its answer says, though the page learns ${when} that the user has changed`, async () => {
+    const { page, link } = await connected(`${liveList}<form method="post" action="/session"><button></button></form>`);
+    const next = `${page.path}/out`;
+    let stored!: (response: Response) => void;
+    const { fetch: send } = page.window;
+    page.window.fetch = (...call) => (call[0] === "/_tower/session" ? new Promise(resolve => (stored = resolve)) : send(...call));
+    const visitor = () => new Promise<void>(resolve => page.window.tower.subscribe(({ user }) => user === "" && resolve()));
+
+    page.find("button").click();
+    const left = page.left();
+    link.send({ id: await link.expect({ call: "POST /session", form: "" }), status: 303, location: next, session: "ticket" });
+    await seen(() => stored !== undefined, page.document);
+    if (when === "before the session is stored") {
+      link.move({ user: "" });
+      await visitor();
+    }
+    stored(new Response(null, { status: 204 }));
+    await (await accept()).greet({ user: "" });
+    await visitor();
+    await fetch(next, { method: "PUT", body: "<!doctype html><p>signed out" });
+    await left;
+    equal(page.window.location.pathname, next);
+  });
+}
+
 test("a form that loses its connection is sent again, as the same call", async () => {
   const { page, link } = await connected(`<form method="post" action="/posts"><p data-problem="" hidden></p><button></button></form>`);
   page.find("button").click();

@@ -24,7 +24,7 @@ const patience = 10_000; // ms in which a page is not loaded twice
 export function watchEnds(store: Store): void {
   listen<CustomEvent<Failure>>(endedEvent, event => {
     const { code, message } = event.detail;
-    if (!passing.has(code)) queueMicrotask(() => event.defaultPrevented || end(message, code === refusedCode));
+    if (!passing.has(code)) queueMicrotask(() => event.defaultPrevented || end(store, message, code === refusedCode));
   });
   let user: string | undefined;
   let refused = "";
@@ -45,9 +45,25 @@ export function dispatchEnd(element: Element, detail: Failure): void {
   dispatch(element, new CustomEvent(endedEvent, { bubbles: true, cancelable: true, detail }));
 }
 
-function end(reason: string, stay: boolean): void {
+async function end(store: Store, reason: string, stay: boolean): Promise<void> {
+  if (!stay) {
+    await store.exchanged?.catch(() => {}); // the form's answer says why
+    await pause(0); // a form whose answer has changed the session leads to another page
+    stay = leftAt + patience > Date.now();
+    if (stay) await pause(leftAt + patience - Date.now());
+  }
   if (stay || isFilled() || isFresh()) show(reason);
   else reload();
+}
+
+const pause = (ms: number) => new Promise(resolve => setTimeout(resolve, ms));
+
+let leftAt = 0;
+
+/** Navigates to another page. Loading this one again would prevent that. */
+export function leave(to: URL | string): void {
+  leftAt = Date.now();
+  location.assign(to);
 }
 
 /** Reports whether the user has entered something that a reload would lose. */

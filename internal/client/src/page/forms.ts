@@ -1,4 +1,5 @@
 import { baseURI, find, findAll, findInPage, focused, getAttribute, listen, removeAttribute, setAttribute } from "./dom";
+import { leave } from "./ended";
 import { UnsentList } from "./unsent";
 import { refusal } from "../net/transport";
 import { upload } from "../net/upload";
@@ -242,7 +243,7 @@ function showProblems(form: HTMLFormElement, problems: Problems, message: string
 /** Goes to the page where one signs in, and from there back to this one. Returns false if there is none, or if this is it. */
 function signIn(path: string): boolean {
   if (!path.startsWith("/") || path === location.pathname) return false;
-  location.assign(`${path}?${new URLSearchParams({ return: location.pathname + location.search })}`);
+  leave(`${path}?${new URLSearchParams({ return: location.pathname + location.search })}`);
   return true;
 }
 
@@ -251,7 +252,7 @@ function navigate({ location: to, session }: Result): boolean {
   const next = new URL(to || location.href, location.href);
   const [there] = next.href.split("#");
   const [here] = location.href.split("#");
-  if (there !== here && next.protocol.startsWith("http")) location.assign(next); // never to a javascript: URL
+  if (there !== here && next.protocol.startsWith("http")) leave(next); // never to a javascript: URL
   else if (session || !findInPage("[data-live]")) location.reload();
   else return false;
   return true;

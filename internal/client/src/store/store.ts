@@ -106,6 +106,9 @@ export class Store {
   #lastID = 0;
   #ended = false;
 
+  /** Settles when the ticket for the newest session has been exchanged. */
+  exchanged: Promise<void> | undefined;
+
   readonly #lists = new Lists((request, answered) => this.#send({ request, answered }));
   readonly #overlay = new Overlay();
   readonly #queue: Queue;
@@ -234,7 +237,7 @@ export class Store {
   }
 
   async #finish<Out>(answer: Answer): Promise<Result<Out>> {
-    if (answer.session) await this.#exchange(answer.session);
+    if (answer.session) await (this.exchanged = this.#exchange(answer.session));
     return resultOf(answer);
   }
 
