@@ -28,6 +28,7 @@ import (
 	"github.com/towerkit/tower/internal/files"
 	"github.com/towerkit/tower/internal/server"
 	"github.com/towerkit/tower/internal/server/upload"
+	"github.com/towerkit/tower/internal/systemtest/pgtest"
 )
 
 // TestMain serves the application, in a process that a test starts and kills.
@@ -39,7 +40,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	os.Exit(pgtest.Run(m))
 }
 
 func serve(data string) error {
@@ -72,14 +73,14 @@ type child struct {
 	url  string
 }
 
-func start(t *testing.T, data string) *child {
+func start(t *testing.T, data string, env ...string) *child {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := &child{t: t, cmd: exec.Command(self), data: data}
-	c.cmd.Env = append(os.Environ(), "TOWER_FILES_TEST_DATA="+data)
+	c.cmd.Env = append(append(os.Environ(), "TOWER_FILES_TEST_DATA="+data), env...)
 	c.cmd.Stderr = os.Stderr
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := c.cmd.StdoutPipe()
@@ -361,14 +362,14 @@ func TestKilledUploads(t *testing.T) {
 		again.kill()
 		if round%40 == 39 || round == kills-1 { // a client may have a hundred files that are in no record
 			checks++
-			checkKept(t, data, kept, time.Duration(checks)*(files.Grace+time.Hour))
+			checkKept(t, data, kept, time.Duration(checks)*(files.Grace+time.Hour), chunksIn(filepath.Join(filepath.Dir(data), "files")))
 		}
 	}
 }
 
 // checkKept opens the application some days later, when the log has forgotten what was before, sweeps, checks what is
-// left, and deletes its records.
-func checkKept(t *testing.T, data string, kept map[tower.ID]string, later time.Duration) {
+// left, and deletes its records. stored returns how many chunks there are.
+func checkKept(t *testing.T, data string, kept map[tower.ID]string, later time.Duration, stored func() (int, error)) {
 	c := config(page(""))
 	c.Env, c.Data, c.Quiet, c.Log = "test", data, true, slog.New(slog.DiscardHandler)
 	app, err := tower.New(c)
@@ -417,14 +418,20 @@ func checkKept(t *testing.T, data string, kept map[tower.ID]string, later time.D
 	if len(kept) > 0 {
 		t.Errorf("%d records are lost", len(kept))
 	}
-	left := 0
-	err = filepath.WalkDir(inner.Files().Place(), func(_ string, entry os.DirEntry, err error) error {
-		if err == nil && !entry.IsDir() {
-			left++
-		}
-		return err
-	})
-	if err != nil || left != chunks {
+	if left, err := stored(); err != nil || left != chunks {
 		t.Errorf("%d chunks are left, of which %d are of files: %v", left, chunks, err)
+	}
+}
+
+// chunksIn counts the files in a folder.
+func chunksIn(folder string) func() (int, error) {
+	return func() (n int, err error) {
+		err = filepath.WalkDir(folder, func(_ string, entry os.DirEntry, err error) error {
+			if err == nil && !entry.IsDir() {
+				n++
+			}
+			return err
+		})
+		return n, err
 	}
 }
