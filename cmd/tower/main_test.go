@@ -53,7 +53,7 @@ var buildTower = sync.OnceValues(func() (program string, err error) {
 	if runtime.GOOS == "windows" {
 		program += ".exe"
 	}
-	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", program, ".").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build tower: %w\n%s", err, out)
 	}
 	return program, nil
