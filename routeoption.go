@@ -35,8 +35,8 @@ func RedirectTo(path string) RouteOption {
 }
 
 // Only permits the action, the page or the handler to those whom one of the rules permits, besides
-// the controller's Allow. The others answer 403, and it is not announced to them. With [Own],
-// the record decides:
+// the controller's Allow. It is not announced to the others, and answers them with 403, and
+// visitors with 401, which leads a browser to Config.SignIn. With [Own], the record decides:
 //
 //	post := models.Posts.Fields
 //	tower.Action(posts, "PATCH /posts/{id}", (*Posts).Update, tower.Only(tower.Own(&post.AuthorID), tower.Role("editor")))

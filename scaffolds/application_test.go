@@ -47,7 +47,7 @@ func TestNewApplication(t *testing.T) {
 // checkFiles holds that Go is formatted as gofmt would, and that views parse.
 func checkFiles(t *testing.T, files map[string]string) {
 	t.Helper()
-	views := template.New("").Funcs(template.FuncMap{"ref": func(string) any { return nil }, "time": func(any, ...string) any { return nil }})
+	views := template.New("").Funcs(template.FuncMap{"ref": func(string) any { return nil }, "time": func(any, ...string) any { return nil }, "args": func(...any) any { return nil }})
 	for name, text := range files {
 		switch path.Ext(name) {
 		case ".go":

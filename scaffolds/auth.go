@@ -23,7 +23,7 @@ type auth struct {
 	Local      string // user, a record in generated code
 
 	// Variables in routes.go
-	Router, Sessions, Accounts, Passkeys, Authenticators, Tokens string
+	Router, Sessions, Accounts, Passkeys, Authenticators, Tokens, Teams string
 }
 
 // authFiles are the generated files by their templates, without those of views. NAME stands for
@@ -39,6 +39,7 @@ var authFiles = [][2]string{
 	{"views/mail/account.html", "views/mail_account.html"},
 	{"public/account.css", "public/account.css"},
 	{"accounts_test.go", "test.go.tmpl"},
+	{"testdata/rights_accounts.txt", "rights.txt"},
 }
 
 // authName reads the name of the model of users.
@@ -90,7 +91,7 @@ func makeAuth(p *project, args []string) (*generation, error) {
 	}
 	many := n.plural()
 	a := &auth{Module: p.module, App: path.Base(p.module), Type: n.goName(), A: "A", Var: many.goName(), Collection: many.snake(), File: n.snake(),
-		Local: n.local("Record", "problems plain password passkey tower strings err context"), Sessions: "sessions", Accounts: "accounts", Passkeys: "passkeys", Authenticators: "authenticators", Tokens: "tokens"}
+		Local: n.local("Record", "problems plain password passkey tower strings err context"), Sessions: "sessions", Accounts: "accounts", Passkeys: "passkeys", Authenticators: "authenticators", Tokens: "tokens", Teams: "teams"}
 	if a.Var == a.Type {
 		a.Var += "Records"
 	}
@@ -182,7 +183,7 @@ func (g *generation) addAuthRoutes(variable, template string, a *auth) error {
 
 // insertAuth adds the lines that connect accounts with the rest of the application.
 func (g *generation) insertAuth(p *project, a *auth) error {
-	g.insertions = append(g.insertions, intoModels(a.Var), intoModels(a.Type+"Tokens"), intoSession("\tIdentity // who is signed in: see identity.go\n"),
+	g.insertions = append(g.insertions, intoModels(a.Var), intoModels(a.Type+"Tokens"), intoSession("Identity", "\tIdentity // who is signed in: see identity.go\n"),
 		intoConnect("\tif err := s.identify(ctx); err != nil {\n\t\treturn nil, err\n\t}\n"))
 	if err := g.addAuthRoutes(a.Accounts, "auth/routes.tmpl", a); err != nil {
 		return err
@@ -210,10 +211,10 @@ func (g *generation) insertAuth(p *project, a *auth) error {
 	return nil
 }
 
-// intoSession adds a line to the struct Session.
-func intoSession(line string) insertion {
+// intoSession adds a field to the struct Session.
+func intoSession(field, line string) insertion {
 	return insertion{file: sessionFile, text: line, at: func(text []byte) (int, error) {
-		return structEnd(sessionFile, text, "Session", "Identity")
+		return structEnd(sessionFile, text, "Session", field)
 	}}
 }
 

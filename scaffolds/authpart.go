@@ -1,24 +1,28 @@
 package scaffolds
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // An AuthPart is what a flag of tower generate auth adds to accounts, at first or later.
 type AuthPart struct {
 	Name  string // of the flag, without dashes
 	About string // a line for people
 
-	files [][2]string // by their templates in auth/ and the name
-	model string      // the variable of its model, after the type of users; "": it has none
-	route func(*auth) string
-	lines func() []insertion // into the files of accounts
+	files  [][2]string // by their templates in auth/ and the name
+	models []string    // the variables of its models; TYPE stands for the type of users
+	route  func(*auth) string
+	lines  func() []insertion // into the files of accounts
 }
 
 // AuthParts returns what can be added to accounts.
 func AuthParts() []AuthPart {
 	return []AuthPart{
-		{"passkey", "users sign in by passkeys, too", passkeyFiles, "Passkeys", func(a *auth) string { return a.Passkeys }, passkeyLines},
-		{"totp", "users may add a second step, a code of an authenticator application", totpFiles, "Authenticators", func(a *auth) string { return a.Authenticators }, totpLines},
-		{"api", "users make tokens, by which programs act for them", apiFiles, "", func(a *auth) string { return a.Tokens }, apiLines},
+		{"passkey", "users sign in by passkeys, too", passkeyFiles, []string{"TYPEPasskeys"}, func(a *auth) string { return a.Passkeys }, passkeyLines},
+		{"totp", "users may add a second step, a code of an authenticator application", totpFiles, []string{"TYPEAuthenticators"}, func(a *auth) string { return a.Authenticators }, totpLines},
+		{"api", "users make tokens, by which programs act for them", apiFiles, nil, func(a *auth) string { return a.Tokens }, apiLines},
+		{"teams", "users make teams, invite others by mail, and have roles that rules follow", teamsFiles, []string{"Teams", "Memberships", "Invitations"}, func(a *auth) string { return a.Teams }, teamsLines},
 	}
 }
 
@@ -31,8 +35,8 @@ func (p AuthPart) make(a *auth) (*generation, error) {
 	if err := g.addAll(p.files, folder, a); err != nil {
 		return nil, err
 	}
-	if p.model != "" {
-		g.insertions = append(g.insertions, intoModels(a.Type+p.model))
+	for _, model := range p.models {
+		g.insertions = append(g.insertions, intoModels(strings.ReplaceAll(model, "TYPE", a.Type)))
 	}
 	if err := g.addAuthRoutes(p.route(a), folder+"routes.tmpl", a); err != nil {
 		return nil, err

@@ -136,26 +136,29 @@ func TestDestroyRefuses(t *testing.T) {
 	}
 }
 
-// Passkeys and a second step are added to accounts whose files were edited, and are taken back alone
-// or with them.
+// Passkeys, a second step and teams are added to accounts whose files were edited, and are taken back
+// alone or with them.
 func TestPartsOfAccountsAreAddedLaterAndTakenBack(t *testing.T) {
 	for _, edit := range []bool{false, true} {
 		dir := newApp(t)
 		generate(t, dir, "auth Member")
 		if edit {
-			for _, name := range []string{"views/sessions/new.html", "views/accounts/show.html", "controllers/accounts.go", "controllers/identity.go"} {
+			for _, name := range []string{"views/sessions/new.html", "views/accounts/show.html", "controllers/accounts.go", "controllers/identity.go", "controllers/session.go", "views/layout.html"} {
 				put(t, dir, name, get(t, dir, name)+"\n")
 			}
 		}
 		before := tree(t, dir)
-		generate(t, dir, "auth --passkey --totp") // of Member, the only one
+		generate(t, dir, "auth --passkey --totp --teams") // of Member, the only one
 		contains(t, get(t, dir, "models/member_passkey.go"), "type MemberPasskey struct")
 		contains(t, get(t, dir, "views/sessions/new.html"), "  {{template \"passkeys/_signin.html\" .}}\n</section>")
 		contains(t, get(t, dir, "controllers/accounts.go"), "c.passkeyFacts(ctx, user.ID)")
 		contains(t, get(t, dir, "controllers/identity.go"), "s.askSecondStep(ctx, user, to)")
+		contains(t, get(t, dir, "controllers/session.go"), "s.followTeams(ctx)")
+		contains(t, get(t, dir, "controllers/accounts.go"), "c.leaveTeams(ctx, tx, user)")
 		added := tree(t, dir)
 		generate(t, dir, "auth Member --totp")
 		generate(t, dir, "auth Member --passkey")
+		generate(t, dir, "auth Member --teams")
 		sameTree(t, tree(t, dir), added)
 		if !edit {
 			generate(t, dir, "auth Member") // knows the lines that were added
@@ -166,6 +169,7 @@ func TestPartsOfAccountsAreAddedLaterAndTakenBack(t *testing.T) {
 		}
 		destroy(t, dir, "auth Member --passkey")
 		contains(t, get(t, dir, "controllers/identity.go"), "s.askSecondStep(ctx, user, to)")
+		destroy(t, dir, "auth Member --teams")
 		destroy(t, dir, "auth Member --totp")
 		sameTree(t, tree(t, dir), before)
 		if edit {
@@ -174,7 +178,7 @@ func TestPartsOfAccountsAreAddedLaterAndTakenBack(t *testing.T) {
 
 		other := newApp(t)
 		want := tree(t, other)
-		generate(t, other, "auth Member --totp --passkey")
+		generate(t, other, "auth Member --totp --passkey --teams")
 		destroy(t, other, "auth Member")
 		got := tree(t, other)
 		for name := range got {

@@ -65,7 +65,7 @@ func findGenerator(text string) (generator, error) {
 
 // Generate plans what a generator adds to the application in folder. Kind is one
 // of Kinds; args are a name and then fields (scaffold, model, field), as in
-// Post title:string, or pages (controller), or flags (auth): --passkey, --totp, --api. A file that exists with other content
+// Post title:string, or pages (controller), or flags (auth): --passkey, --totp, --api, --teams. A file that exists with other content
 // is a conflict, unless force is set. Generate itself writes nothing.
 func Generate(folder, kind string, args []string, force bool) (*Plan, error) {
 	maker, err := findGenerator(kind)

@@ -48,6 +48,12 @@ func TestGoldenAPI(t *testing.T) {
 	isGolden(t, dir, "auth --api", "api")
 }
 
+func TestGoldenTeams(t *testing.T) {
+	dir := newApp(t)
+	generate(t, dir, "auth")
+	isGolden(t, dir, "auth --teams", "teams")
+}
+
 // isGolden compares what a generator adds to an application with the files of a folder.
 func isGolden(t *testing.T, dir, line, folder string) {
 	t.Helper()
@@ -77,7 +83,7 @@ func isGolden(t *testing.T, dir, line, folder string) {
 }
 
 func TestGenerateTwice(t *testing.T) {
-	for _, line := range []string{"scaffold Post title:string", "model Post title:string", "controller Pages about contact", "mail Welcome", "auth", "auth --passkey --totp --api"} {
+	for _, line := range []string{"scaffold Post title:string", "model Post title:string", "controller Pages about contact", "mail Welcome", "auth", "auth --passkey --totp --api --teams"} {
 		dir := newApp(t)
 		generate(t, dir, line)
 		before := tree(t, dir)

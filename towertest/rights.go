@@ -17,9 +17,10 @@ import (
 
 // A RightsTable says for whom and of what [Rights] makes a table.
 type RightsTable struct {
-	Roles   []Role    // the columns
-	Records []Example // records of which rules are asked; none: the table has the routes alone
-	File    string    // default: testdata/rights.txt
+	Roles       []Role    // the columns
+	Records     []Example // records of which rules are asked; none: the table has the routes alone
+	Controllers []string  // the names of those whose routes stand in it; none: all
+	File        string    // default: testdata/rights.txt
 }
 
 // A Role is a user who stands for all that have the same rights.
@@ -83,7 +84,7 @@ func (r RightsTable) text(t testing.TB, app *App) (string, error) {
 	heading := []string{"", ""}
 	for _, role := range r.Roles {
 		heading = append(heading, role.Name)
-		rights, err := server.Rights(t.Context(), server.AppOf(app.App), role.User, records)
+		rights, err := server.Rights(t.Context(), server.AppOf(app.App), role.User, r.Controllers, records)
 		if err != nil {
 			return "", fmt.Errorf("of %s: %w", role.Name, err)
 		}

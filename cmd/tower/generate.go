@@ -41,7 +41,8 @@ tower generate auth writes accounts: signing up and in by mail and by password, 
 changes of address and password, and the pages, mails and tests of all that. The model of
 users is User, or the name that you give. With --passkey users also sign in by passkeys, and
 with --totp they may add a second step, a code of an authenticator application; with --api
-they make tokens for programs. All of that can be added later.
+they make tokens for programs; with --teams they make teams, invite others by mail, and have
+roles that rules follow. All of that can be added later.
 
 tower generate deploy writes what runs the application elsewhere: units of systemd and
 the script that installs them, a Dockerfile, fly.toml, and a workflow of GitHub. Name some

@@ -115,7 +115,7 @@ func (a *App) serve(ctx context.Context, s *Session, req *CallRequest) (*callRes
 		}
 	}
 	if !s.Conn.login.Permits(req.Route.Name) { // before an earlier answer is repeated
-		return nil, errNotAllowed(req.Route)
+		return nil, s.errNotAllowed(req.Route)
 	}
 	once, err := req.attempt(s.Conn.user)
 	if err != nil {

@@ -103,7 +103,7 @@ func (a *App) mayUpload(r *http.Request, rt *route.Route) error {
 		return v.session.err
 	}
 	if !v.session.Allows(rt) {
-		return errNotAllowed(rt)
+		return v.session.errNotAllowed(rt)
 	}
 	return nil
 }

@@ -100,12 +100,21 @@ type Right struct {
 	Permitted bool
 }
 
-// Rights returns what a client that connects now as the user may do: with each route, and with
-// each of the records, pointers to structs of models. The order is the same for all users.
-func Rights(ctx context.Context, a *App, user record.ID, records []any) ([]Right, error) {
+// Rights returns what a client that connects now as the user may do: with each route of the
+// controllers with these names, or of all if there are none, and with each of the records,
+// pointers to structs of models. The order is the same for all users.
+func Rights(ctx context.Context, a *App, user record.ID, controllers []string, records []any) ([]Right, error) {
+	for _, name := range controllers {
+		if !slices.ContainsFunc(a.router.Mounted, func(c *route.Controller) bool { return c.Name == name }) {
+			return nil, fmt.Errorf("there is no controller %s", name)
+		}
+	}
+	routes := slices.DeleteFunc(slices.Clone(a.router.Routes), func(rt *route.Route) bool {
+		return len(controllers) > 0 && !slices.Contains(controllers, rt.Controller.Name)
+	})
 	s := (&Connection{app: a, user: user, standalone: true}).connect(ctx, &follower{})
 	var all []Right
-	for _, rt := range a.router.Routes {
+	for _, rt := range routes {
 		all = append(all, Right{string(rt.Kind), rt.Pattern(), -1, s.Allows(rt)})
 	}
 	for i, rec := range records {
@@ -118,7 +127,7 @@ func Rights(ctx context.Context, a *App, user record.ID, records []any) ([]Right
 			return nil, err
 		}
 		all = append(all, Right{"see", m.Name, i, seen})
-		for _, rt := range a.router.Routes {
+		for _, rt := range routes {
 			if rt.Kind != route.KindAction || a.config.Can[m](rt.Controller.Zero) == nil && len(rt.Owned(m)) == 0 {
 				continue
 			}

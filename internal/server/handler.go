@@ -21,7 +21,7 @@ func (a *App) serveHandler(ctx context.Context, w http.ResponseWriter, r *http.R
 		return err
 	}
 	if !s.Allows(rt) {
-		return errNotAllowed(rt)
+		return s.errNotAllowed(rt)
 	}
 	controller, err := s.Controller(rt.Controller)
 	if err != nil {

@@ -127,7 +127,12 @@ func (s *Session) Allows(rt *route.Route) bool {
 	return err == nil && allowed
 }
 
-func errNotAllowed(rt *route.Route) error {
+// errNotAllowed returns the error of a route that the session's user may not use. It asks a visitor
+// to sign in where a grant may then permit it.
+func (s *Session) errNotAllowed(rt *route.Route) error {
+	if s.Conn.user == "" && len(rt.Only) > 0 {
+		return fault.Errorf(fault.Unauthenticated, "sign in to use %s", rt.Pattern())
+	}
 	return fault.Errorf(fault.Forbidden, "you may not use %s", rt.Pattern())
 }
 
@@ -152,7 +157,7 @@ func (s *Session) rights() string {
 // input, and returns its output.
 func (s *Session) run(ctx context.Context, rt *route.Route, path url.Values, body json.RawMessage, sent url.Values) (out any, err error) {
 	if !s.Allows(rt) {
-		return nil, errNotAllowed(rt)
+		return nil, s.errNotAllowed(rt)
 	}
 	in, err := rt.Inputs.Decode(path, body, sent, s.openFile) // its problems say which fields there are
 	if err != nil {

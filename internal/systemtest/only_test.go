@@ -3,6 +3,7 @@ package systemtest
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -88,11 +89,15 @@ func TestOnlyThoseWhomARulePermits(t *testing.T) {
 		{ada.ID, "POST /rename POST /remove POST /write POST /count", 200, 200, 201, 200, 403},
 		{bob.ID, "POST /rename POST /remove POST /write POST /count", 403, 403, 403, 200, 403},
 		{editor.ID, "POST /rename POST /remove POST /write POST /count POST /editors", 200, 403, 403, 200, 200},
-		{"", "", 403, 403, 403, 403, 403},
+		{"", "", 401, 401, 401, 401, 401},
 	} {
 		post := &Post{AuthorID: ada.ID, Title: "of Ada", Published: true}
 		if err := Posts.Create(t.Context(), app, post); err != nil {
 			t.Fatal(err)
+		}
+		broken := http.StatusForbidden
+		if c.who == "" {
+			broken = http.StatusUnauthorized // a visitor is asked to sign in
 		}
 		client := app.Connect(t, c.who)
 		if actions, _ := client.Allowed(); strings.Join(actions, " ") != c.announced {
@@ -107,7 +112,7 @@ func TestOnlyThoseWhomARulePermits(t *testing.T) {
 			{"POST /write", map[string]any{"author": ada.ID}, c.write},
 			{"POST /count", nil, c.count},
 			{"POST /editors", nil, c.editors},
-			{"POST /broken", nil, 403},
+			{"POST /broken", nil, broken},
 		} {
 			if answer := client.Call(call.route, call.in); answer.Status != call.want {
 				t.Errorf("%q calls %s: %+v", c.who, call.route, answer)
