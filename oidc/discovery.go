@@ -63,7 +63,7 @@ func (p *Provider) discover(ctx context.Context) (*metadata, error) {
 	p.mu.Lock()
 	known := p.metadata
 	p.mu.Unlock()
-	if known != nil {
+	if known != nil && known.Issuer == p.Issuer {
 		return known, nil
 	}
 	found, err, _ := p.found.Do("", func() (any, error) { return p.ask(context.WithoutCancel(ctx)) })

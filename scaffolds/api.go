@@ -12,6 +12,6 @@ var apiFiles = [][2]string{
 }
 
 // apiLines connect tokens with accounts.
-func apiLines() []insertion {
+func apiLines(*auth) []insertion {
 	return []insertion{intoFacts("tokens", "tokenFacts", "Tokens"), intoAccount("tokens/_list.html")}
 }

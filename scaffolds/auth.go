@@ -23,7 +23,9 @@ type auth struct {
 	Local      string // user, a record in generated code
 
 	// Variables in routes.go
-	Router, Sessions, Accounts, Passkeys, Authenticators, Tokens, Teams string
+	Router, Sessions, Accounts, Passkeys, Authenticators, Tokens, Teams, OpenIDs string
+
+	program []byte // main.go
 }
 
 // authFiles are the generated files by their templates, without those of views. NAME stands for
@@ -91,7 +93,7 @@ func makeAuth(p *project, args []string) (*generation, error) {
 	}
 	many := n.plural()
 	a := &auth{Module: p.module, App: path.Base(p.module), Type: n.goName(), A: "A", Var: many.goName(), Collection: many.snake(), File: n.snake(),
-		Local: n.local("Record", "problems plain password passkey tower strings err context"), Sessions: "sessions", Accounts: "accounts", Passkeys: "passkeys", Authenticators: "authenticators", Tokens: "tokens", Teams: "teams"}
+		Local: n.local("Record", "problems plain password passkey tower strings err context"), Sessions: "sessions", Accounts: "accounts", Passkeys: "passkeys", Authenticators: "authenticators", Tokens: "tokens", Teams: "teams", OpenIDs: "openids"}
 	if a.Var == a.Type {
 		a.Var += "Records"
 	}
@@ -103,6 +105,9 @@ func makeAuth(p *project, args []string) (*generation, error) {
 		return nil, err
 	}
 	if a.Router, _, _, err = routerName(routes); err != nil {
+		return nil, err
+	}
+	if a.program, err = p.read(mainFile); err != nil {
 		return nil, err
 	}
 	names, flags := authFlags(args)
@@ -188,13 +193,9 @@ func (g *generation) insertAuth(p *project, a *auth) error {
 	if err := g.addAuthRoutes(a.Accounts, "auth/routes.tmpl", a); err != nil {
 		return err
 	}
-	program, err := p.read(mainFile)
-	if err != nil {
-		return err
-	}
 	signIn := intoConfig(`SignIn: "/session/new",`, "")
 	signIn.shared = false
-	work := intoJobs(program, "jobs.AccountMail.Do(jobs.SendAccountMail),", p.module+"/jobs")
+	work := intoConfigList(a.program, "Jobs", "[]tower.Work", "jobs.AccountMail.Do(jobs.SendAccountMail),", p.module+"/jobs")
 	g.insertions = append(g.insertions, signIn, work)
 
 	layout, err := p.read(layoutFile)
@@ -237,12 +238,12 @@ func intoConnect(lines string) insertion {
 	}}
 }
 
-// intoJobs adds an element to the Jobs of Config in main.go, which need a package.
-func intoJobs(program []byte, element, imports string) insertion {
-	whole := intoConfig("Jobs: []tower.Work{\n\t\t\t"+element+"\n\t\t},", imports)
+// intoConfigList adds an element to a field of Config in main.go that is a list, which needs a package.
+func intoConfigList(program []byte, field, of, element, imports string) insertion {
+	whole := intoConfig(field+": "+of+"{\n\t\t\t"+element+"\n\t\t},", imports)
 	whole.shared = false
 	_, missing := removeLines(program, whole.text)
-	if !bytes.Contains(program, []byte("Jobs:")) || len(missing) == 0 { // or it was generated before
+	if !bytes.Contains(program, []byte(field+":")) || len(missing) == 0 { // or it was generated before
 		return whole
 	}
 	return insertion{file: mainFile, text: "\t\t\t" + element + "\n", imports: imports, at: func(text []byte) (int, error) {
@@ -253,14 +254,14 @@ func intoJobs(program []byte, element, imports string) insertion {
 		var list *ast.CompositeLit
 		ast.Inspect(body, func(n ast.Node) bool {
 			if pair, ok := n.(*ast.KeyValueExpr); ok {
-				if key, ok := pair.Key.(*ast.Ident); ok && key.Name == "Jobs" {
+				if key, ok := pair.Key.(*ast.Ident); ok && key.Name == field {
 					list, _ = pair.Value.(*ast.CompositeLit)
 				}
 			}
 			return true
 		})
 		if list == nil {
-			return 0, fmt.Errorf("%s: the Jobs of Config are not a list; add %s to them by hand, then try again", mainFile, element)
+			return 0, fmt.Errorf("%s: the %s of Config are not a list; make them one, %s: %s{…}, and try again", mainFile, field, field, of)
 		}
 		return ownLine(set, list.Rbrace, "list", mainFile, text)
 	}}

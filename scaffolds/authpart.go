@@ -13,7 +13,7 @@ type AuthPart struct {
 	files  [][2]string // by their templates in auth/ and the name
 	models []string    // the variables of its models; TYPE stands for the type of users
 	route  func(*auth) string
-	lines  func() []insertion // into the files of accounts
+	lines  func(*auth) []insertion // into the files of accounts
 }
 
 // AuthParts returns what can be added to accounts.
@@ -21,6 +21,7 @@ func AuthParts() []AuthPart {
 	return []AuthPart{
 		{"passkey", "users sign in by passkeys, too", passkeyFiles, []string{"TYPEPasskeys"}, func(a *auth) string { return a.Passkeys }, passkeyLines},
 		{"totp", "users may add a second step, a code of an authenticator application", totpFiles, []string{"TYPEAuthenticators"}, func(a *auth) string { return a.Authenticators }, totpLines},
+		{"oidc", "users sign in at other providers, by OpenID Connect", oidcFiles, []string{"TYPEOpenIDs"}, func(a *auth) string { return a.OpenIDs }, oidcLines},
 		{"api", "users make tokens, by which programs act for them", apiFiles, nil, func(a *auth) string { return a.Tokens }, apiLines},
 		{"teams", "users make teams, invite others by mail, and have roles that rules follow", teamsFiles, []string{"Teams", "Memberships", "Invitations"}, func(a *auth) string { return a.Teams }, teamsLines},
 	}
@@ -41,7 +42,7 @@ func (p AuthPart) make(a *auth) (*generation, error) {
 	if err := g.addAuthRoutes(p.route(a), folder+"routes.tmpl", a); err != nil {
 		return nil, err
 	}
-	g.insertions = append(g.insertions, p.lines()...)
+	g.insertions = append(g.insertions, p.lines(a)...)
 	return g, nil
 }
 

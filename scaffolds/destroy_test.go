@@ -136,8 +136,8 @@ func TestDestroyRefuses(t *testing.T) {
 	}
 }
 
-// Passkeys, a second step and teams are added to accounts whose files were edited, and are taken back
-// alone or with them.
+// Passkeys, providers, a second step and teams are added to accounts whose files were edited, and are taken
+// back alone or with them.
 func TestPartsOfAccountsAreAddedLaterAndTakenBack(t *testing.T) {
 	for _, edit := range []bool{false, true} {
 		dir := newApp(t)
@@ -148,9 +148,10 @@ func TestPartsOfAccountsAreAddedLaterAndTakenBack(t *testing.T) {
 			}
 		}
 		before := tree(t, dir)
-		generate(t, dir, "auth --passkey --totp --teams") // of Member, the only one
+		generate(t, dir, "auth --passkey --totp --oidc --teams") // of Member, the only one
 		contains(t, get(t, dir, "models/member_passkey.go"), "type MemberPasskey struct")
-		contains(t, get(t, dir, "views/sessions/new.html"), "  {{template \"passkeys/_signin.html\" .}}\n</section>")
+		contains(t, get(t, dir, "views/sessions/new.html"), "  {{template \"passkeys/_signin.html\" .}}\n  {{template \"openids/_signin.html\" .}}\n</section>")
+		contains(t, get(t, dir, "main.go"), "\t\tSettings: []any{\n\t\t\t&controllers.Providers,\n\t\t},\n")
 		contains(t, get(t, dir, "controllers/accounts.go"), "c.passkeyFacts(ctx, user.ID)")
 		contains(t, get(t, dir, "controllers/identity.go"), "s.askSecondStep(ctx, user, to)")
 		contains(t, get(t, dir, "controllers/session.go"), "s.followTeams(ctx)")
@@ -171,6 +172,7 @@ func TestPartsOfAccountsAreAddedLaterAndTakenBack(t *testing.T) {
 		contains(t, get(t, dir, "controllers/identity.go"), "s.askSecondStep(ctx, user, to)")
 		destroy(t, dir, "auth Member --teams")
 		destroy(t, dir, "auth Member --totp")
+		destroy(t, dir, "auth Member --oidc")
 		sameTree(t, tree(t, dir), before)
 		if edit {
 			continue
@@ -178,7 +180,7 @@ func TestPartsOfAccountsAreAddedLaterAndTakenBack(t *testing.T) {
 
 		other := newApp(t)
 		want := tree(t, other)
-		generate(t, other, "auth Member --totp --passkey --teams")
+		generate(t, other, "auth Member --totp --oidc --passkey --teams")
 		destroy(t, other, "auth Member")
 		got := tree(t, other)
 		for name := range got {
@@ -188,4 +190,23 @@ func TestPartsOfAccountsAreAddedLaterAndTakenBack(t *testing.T) {
 		}
 		sameTree(t, got, want)
 	}
+}
+
+// Settings of an application make room for those of providers, if they are a list.
+func TestProvidersBesideOtherSettings(t *testing.T) {
+	dir := newApp(t)
+	generate(t, dir, "auth")
+	put(t, dir, "main.go", strings.Replace(get(t, dir, "main.go"), "\t\tFiles:", "\t\tSettings: &Settings,\n\t\tFiles:", 1))
+	before := tree(t, dir)
+	if _, err := Generate(dir, "auth", []string{"--oidc"}, false); err == nil || !strings.Contains(err.Error(), "main.go: the Settings of Config are not a list; make them one, Settings: []any{…}, and try again") {
+		t.Errorf("settings that are one struct: %v", err)
+	}
+	sameTree(t, tree(t, dir), before)
+
+	put(t, dir, "main.go", strings.Replace(get(t, dir, "main.go"), "Settings: &Settings,", "Settings: []any{\n\t\t\t&Settings,\n\t\t},", 1))
+	before = tree(t, dir)
+	generate(t, dir, "auth --oidc")
+	contains(t, get(t, dir, "main.go"), "\t\t\t&Settings,\n\t\t\t&controllers.Providers,\n\t\t},\n")
+	destroy(t, dir, "auth User --oidc")
+	sameTree(t, tree(t, dir), before)
 }

@@ -42,6 +42,12 @@ func TestGoldenTOTP(t *testing.T) {
 	isGolden(t, dir, "auth --totp", "totp")
 }
 
+func TestGoldenOIDC(t *testing.T) {
+	dir := newApp(t)
+	generate(t, dir, "auth")
+	isGolden(t, dir, "auth --oidc", "oidc")
+}
+
 func TestGoldenAPI(t *testing.T) {
 	dir := newApp(t)
 	generate(t, dir, "auth")
@@ -83,7 +89,7 @@ func isGolden(t *testing.T, dir, line, folder string) {
 }
 
 func TestGenerateTwice(t *testing.T) {
-	for _, line := range []string{"scaffold Post title:string", "model Post title:string", "controller Pages about contact", "mail Welcome", "auth", "auth --passkey --totp --api --teams"} {
+	for _, line := range []string{"scaffold Post title:string", "model Post title:string", "controller Pages about contact", "mail Welcome", "auth", "auth --passkey --totp --oidc --api --teams"} {
 		dir := newApp(t)
 		generate(t, dir, line)
 		before := tree(t, dir)

@@ -15,7 +15,7 @@ var passkeyFiles = [][2]string{
 }
 
 // passkeyLines connect passkeys with accounts.
-func passkeyLines() []insertion {
+func passkeyLines(*auth) []insertion {
 	return []insertion{
 		intoFacts("passkeys", "passkeyFacts", "Passkeys"),
 		beforeLine("views/sessions/new.html", "  {{template \"passkeys/_signin.html\" .}}\n", "</section>"),

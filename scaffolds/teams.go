@@ -30,7 +30,7 @@ var teamsFiles = [][2]string{
 }
 
 // teamsLines connect teams with accounts.
-func teamsLines() []insertion {
+func teamsLines(*auth) []insertion {
 	return []insertion{
 		intoSession("Roles", "\tRoles map[tower.ID]string // of the user, by team: see memberships.go\n"),
 		intoConnect("\tif err := s.followTeams(ctx); err != nil {\n\t\treturn nil, err\n\t}\n"),

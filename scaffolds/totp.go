@@ -18,7 +18,7 @@ var totpFiles = [][2]string{
 }
 
 // totpLines connect the second step with accounts.
-func totpLines() []insertion {
+func totpLines(*auth) []insertion {
 	return []insertion{
 		atStart("controllers/identity.go", "Session.signIn",
 			"\tif answer, err := s.askSecondStep(ctx, user, to); answer != nil || err != nil {\n\t\treturn answer, err\n\t}\n"),

@@ -40,9 +40,10 @@ tower generate mail writes a mail, with its view and a test, and the layout of a
 tower generate auth writes accounts: signing up and in by mail and by password, devices,
 changes of address and password, and the pages, mails and tests of all that. The model of
 users is User, or the name that you give. With --passkey users also sign in by passkeys, and
-with --totp they may add a second step, a code of an authenticator application; with --api
-they make tokens for programs; with --teams they make teams, invite others by mail, and have
-roles that rules follow. All of that can be added later.
+with --totp they may add a second step, a code of an authenticator application; with --oidc
+they also sign in at other providers, such as Google, by OpenID Connect; with --api they make
+tokens for programs; with --teams they make teams, invite others by mail, and have roles that
+rules follow. All of that can be added later.
 
 tower generate deploy writes what runs the application elsewhere: units of systemd and
 the script that installs them, a Dockerfile, fly.toml, and a workflow of GitHub. Name some
@@ -138,6 +139,7 @@ func plannedCommand(cmd *cobra.Command, plan func(folder, kind string, args []st
 // it uses them.
 var ownModules = map[string][]string{
 	"passkey":  {"github.com/fxamacker/cbor/v2", "github.com/go-viper/mapstructure/v2", "github.com/go-webauthn/webauthn", "github.com/go-webauthn/x", "github.com/golang-jwt/jwt/v5", "github.com/google/go-tpm", "github.com/google/uuid", "github.com/philhofer/fwd", "github.com/tinylib/msgp", "github.com/x448/float16", "golang.org/x/crypto", "golang.org/x/sys"},
+	"oidc":     {"github.com/coreos/go-oidc/v3", "github.com/go-jose/go-jose/v4", "golang.org/x/oauth2", "golang.org/x/sync"},
 	"password": {"github.com/alexedwards/argon2id", "golang.org/x/crypto", "golang.org/x/sys"},
 	"totp":     {"github.com/boombuler/barcode"},
 	"smtp":     {"github.com/wneessen/go-mail", "golang.org/x/crypto", "golang.org/x/net", "golang.org/x/text"},
