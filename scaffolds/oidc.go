@@ -20,7 +20,7 @@ func oidcLines(a *auth) []insertion {
 	return []insertion{
 		intoFacts("openIDs", "openIDFacts", "OpenIDs"),
 		beforeLine("views/sessions/new.html", "  {{template \"openids/_signin.html\" .}}\n", "</section>"),
-		beforeLine("views/accounts/new.html", "  {{template \"openids/_signin.html\" .}}\n", "<p class=\"after\">You receive a mail with a link and a code.</p>", "</section>"),
+		beforeLine("views/accounts/new.html", "  {{template \"openids/_signin.html\" .}}\n", "</section>"),
 		intoAccount("openids/_list.html"),
 		intoConfigList(a.program, "Settings", "[]any", "&controllers.Providers,", a.Module+"/controllers"),
 	}
