@@ -76,7 +76,7 @@ func run(ctx context.Context, address string, jobs, writers, workers int) error 
 	w := &worker{all: int64(jobs), end: make(chan struct{})}
 	registered := river.NewWorkers()
 	river.AddWorker(registered, w)
-	client, err := river.NewClient(driver, &river.Config{Workers: registered, Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: workers}}})
+	client, err := river.NewClient(driver, &river.Config{Workers: registered, FetchCooldown: river.FetchCooldownMin, Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: workers}}})
 	if err != nil {
 		return err
 	}
