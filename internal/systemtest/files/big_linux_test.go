@@ -308,18 +308,35 @@ func (c *child) download(path string, size int64) string {
 	return hex.EncodeToString(hash.Sum(nil))
 }
 
-// Wherever in an upload the process dies, the upload goes on afterwards, no file that a record has
-// is lost, and after a sweep no chunk is left that is of none. TOWER_TEST_KILLS sets how often.
-func TestKilledUploads(t *testing.T) {
-	kills := 8
+// killsOf returns how often a test kills a process, TOWER_TEST_KILLS or usual, and what decides when.
+func killsOf(t *testing.T, usual int) (int, *rand.Rand) {
+	t.Helper()
 	if text := os.Getenv("TOWER_TEST_KILLS"); text != "" {
-		if _, err := fmt.Sscan(text, &kills); err != nil {
+		if _, err := fmt.Sscan(text, &usual); err != nil {
 			t.Fatal(err)
 		}
 	}
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 1))
+	return usual, rand.New(rand.NewPCG(seed, 1))
+}
+
+// uploadSome sends chunks of an upload, until the file is whole or the process does not answer.
+func (c *child) uploadSome(token string, source *long) {
+	var s upload.State
+	for c.send("GET", upload.Path, nil, &s, "Tower-Upload", token) == nil && s.File == "" {
+		source.at = s.Offset
+		chunk := io.LimitReader(source, min(s.Chunk, s.Size-s.Offset))
+		if c.send("PATCH", upload.Path, chunk, &s, "Tower-Upload", token, "Tower-Offset", fmt.Sprint(s.Offset)) != nil {
+			return
+		}
+	}
+}
+
+// Wherever in an upload the process dies, the upload goes on afterwards, no file that a record has
+// is lost, and after a sweep no chunk is left that is of none. TOWER_TEST_KILLS sets how often.
+func TestKilledUploads(t *testing.T) {
+	kills, random := killsOf(t, 8)
 	data := filepath.Join(t.TempDir(), "test.db")
 	kept := map[tower.ID]string{}
 	checks := 0
@@ -333,22 +350,8 @@ func TestKilledUploads(t *testing.T) {
 			defer close(dead)
 			c.kill()
 		})
-		for _, one := range []string{abandoned, token} {
-			s := upload.State{}
-			for i := 0; i < 4 && s.File == ""; i++ {
-				if c.send("GET", upload.Path, nil, &s, "Tower-Upload", one) != nil || s.File != "" {
-					break
-				}
-				of := source
-				if one == abandoned {
-					of = &long{seed: 255, size: 9 << 20}
-				}
-				of.at = s.Offset
-				if c.send("PATCH", upload.Path, io.LimitReader(of, min(s.Chunk, s.Size-s.Offset)), &s, "Tower-Upload", one, "Tower-Offset", fmt.Sprint(s.Offset)) != nil {
-					break
-				}
-			}
-		}
+		c.uploadSome(abandoned, &long{seed: 255, size: 9 << 20})
+		c.uploadSome(token, source)
 		kind, half := form(sent{"big", "form.bin", "", bytes.Repeat([]byte("x"), 5<<20)})
 		_ = c.send("POST", "/photos", half, &Photo{}, "Content-Type", kind)
 		if timer.Stop() {

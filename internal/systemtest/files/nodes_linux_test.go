@@ -1,16 +1,11 @@
 package files
 
 import (
-	"fmt"
-	"io"
-	"math/rand/v2"
-	"os"
 	"testing"
 	"time"
 
 	"github.com/towerkit/tower"
 	"github.com/towerkit/tower/internal/files"
-	"github.com/towerkit/tower/internal/server/upload"
 	"github.com/towerkit/tower/internal/systemtest/pgtest"
 	"github.com/towerkit/tower/internal/systemtest/s3test"
 	_ "github.com/towerkit/tower/postgres"
@@ -20,15 +15,7 @@ import (
 // Wherever in an upload its node dies, the upload goes on at another node, each node serves what was
 // uploaded, and after a sweep the bucket has no chunk that is of no file. TOWER_TEST_KILLS sets how often.
 func TestKilledUploadsOnNodes(t *testing.T) {
-	kills := 4
-	if text := os.Getenv("TOWER_TEST_KILLS"); text != "" {
-		if _, err := fmt.Sscan(text, &kills); err != nil {
-			t.Fatal(err)
-		}
-	}
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 1))
+	kills, random := killsOf(t, 4)
 	address := pgtest.Shared(t).Database(t)
 	bucket := "s3://backups/photos?endpoint=" + s3test.Start(t)
 	place, err := s3.Open(bucket)
@@ -70,18 +57,6 @@ func TestKilledUploadsOnNodes(t *testing.T) {
 		if round%40 == 39 || round == kills-1 { // a client may have a hundred files that are in no record
 			checks++
 			checkKept(t, address, kept, time.Duration(checks)*(files.Grace+time.Hour), stored)
-		}
-	}
-}
-
-// uploadSome sends chunks of an upload, until the file is whole or the node does not answer.
-func (c *child) uploadSome(token string, source *long) {
-	var s upload.State
-	for c.send("GET", upload.Path, nil, &s, "Tower-Upload", token) == nil && s.File == "" {
-		source.at = s.Offset
-		chunk := io.LimitReader(source, min(s.Chunk, s.Size-s.Offset))
-		if c.send("PATCH", upload.Path, chunk, &s, "Tower-Upload", token, "Tower-Offset", fmt.Sprint(s.Offset)) != nil {
-			return
 		}
 	}
 }
