@@ -18,8 +18,8 @@ import (
 // A RightsTable says for whom and of what [Rights] makes a table.
 type RightsTable struct {
 	Roles       []Role    // the columns
-	Records     []Example // records of which rules are asked; none: the table has the routes alone
-	Controllers []string  // the names of those whose routes stand in it; none: all
+	Records     []Example // the records on which the rules are asked; none: the table has only routes
+	Controllers []string  // the names of the controllers whose routes the table lists; none: all
 	File        string    // default: testdata/rights.txt
 }
 
