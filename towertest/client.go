@@ -43,7 +43,12 @@ type Client struct {
 	write  sync.Mutex
 	acks   []wire.Request // the reader sends them
 
-	mu      sync.Mutex
+	// arriving is held while a message is applied, and while a function decides whether what has
+	// arrived is enough: it sees whole messages, and may read what the client holds, which
+	// takes mu.
+	arriving sync.Mutex
+
+	mu      sync.Mutex // what the reader changes, it changes with both locks held
 	observe func(seq uint64, open []*Cursor)
 	changed chan struct{} // closed and replaced when anything arrives
 	frames  []string
@@ -284,7 +289,8 @@ func (c *Client) Frames() []string {
 	return append([]string(nil), c.frames...)
 }
 
-// Await waits until done returns true. It calls done when a message arrives.
+// Await waits until done returns true. It calls done when a message arrives. done may read what
+// the client and its cursors hold, and must not wait for the client.
 func (c *Client) Await(what string, done func() bool) {
 	c.t.Helper()
 	c.await(what, done)
@@ -353,13 +359,11 @@ func (c *Client) await(what string, done func() bool) {
 	}
 }
 
-// wait waits until done, which it calls with the lock held, returns true.
+// wait waits until done returns true. No message is applied while done runs.
 func (c *Client) wait(what string, done func() bool) error {
 	deadline := time.After(patience)
 	for {
-		c.mu.Lock()
-		ok, changed, err := done(), c.changed, c.err
-		c.mu.Unlock()
+		ok, changed, err := c.reached(done)
 		if ok {
 			return nil
 		}
@@ -374,9 +378,16 @@ func (c *Client) wait(what string, done func() bool) error {
 	}
 }
 
+func (c *Client) reached(done func() bool) (ok bool, changed chan struct{}, err error) {
+	c.arriving.Lock()
+	defer c.arriving.Unlock() // done may fail the test
+	return done(), c.changed, c.err
+}
+
 func (c *Client) read() {
 	for {
 		message, err := c.line.Receive()
+		c.arriving.Lock()
 		c.mu.Lock()
 		if err != nil {
 			err = fmt.Errorf("%w: %w", errLost, err)
@@ -394,6 +405,7 @@ func (c *Client) read() {
 			owed = append(owed, *audit)
 		}
 		c.mu.Unlock()
+		c.arriving.Unlock()
 		for _, frame := range owed {
 			_ = c.send(frame) // if the connection is lost, receive returns the error
 		}

@@ -105,7 +105,8 @@ func (c *Cursor) Closed() bool {
 	return c.state.Closed != nil
 }
 
-// Await waits until the ids of the records, in order, make done true.
+// Await waits until the ids of the records, in order, make done true. done may read what the
+// client and its cursors hold, and must not wait for the client.
 func (c *Cursor) Await(done func(ids []string) bool) {
 	c.client.t.Helper()
 	c.client.await(fmt.Sprintf("such records in %s, which holds %v", c.name, c.IDs()), func() bool { return done(c.state.IDs()) })

@@ -282,7 +282,7 @@ func (r *readers) judge() {
 	}
 }
 
-// holds reports whether the cursor holds what a fresh query gives. Its client is locked.
+// holds reports whether the cursor holds what a fresh query gives. Nothing arrives meanwhile.
 func holds(held *Cursor, want answer) bool {
 	if !slices.Equal(held.state.IDs(), want.ids) {
 		return false

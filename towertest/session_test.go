@@ -62,3 +62,24 @@ func TestSessionsShareTheirConnection(t *testing.T) {
 		t.Errorf("connect was called with %v", seen)
 	}
 }
+
+// TestWhatIsAwaitedMayReadCursors waits by functions that read what the client holds. They see
+// whole messages: a note enters both lists in one.
+func TestWhatIsAwaitedMayReadCursors(t *testing.T) {
+	app := towertest.Open(t, Config())
+	ada := createUser(t, app, "Ada")
+	client := app.Connect(t, ada.ID)
+	one, other := client.Open("notes.all", nil), client.Open("notes.all", nil)
+	for range 50 {
+		if err := Notes.Create(t.Context(), app, &Note{OwnerID: ada.ID, Text: "Buy milk"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	client.Await("50 notes", func() bool {
+		if one.Closed() || one.Len() != other.Len() {
+			t.Errorf("%d and %d notes, closed %t", one.Len(), other.Len(), one.Closed())
+		}
+		return len(client.Frames()) > 0 && one.Len() == 50
+	})
+	one.Await(func(ids []string) bool { return len(ids) == other.Len() })
+}

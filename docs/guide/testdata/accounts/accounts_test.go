@@ -3,7 +3,6 @@ package main
 import (
 	"net/http"
 	"testing"
-	"time"
 
 	"github.com/towerkit/tower"
 	"github.com/towerkit/tower/towertest"
@@ -59,20 +58,10 @@ func TestNotesOfATeam(t *testing.T) {
 	if got := stranger.Call(remove, nil); got.Status != http.StatusNotFound {
 		t.Errorf("a stranger deletes: %+v", got)
 	}
-	closed := make(chan struct{}, 10)
-	client.Observe(func(uint64, []*towertest.Cursor) {
-		if notes.Closed() {
-			closed <- struct{}{}
-		}
-	})
 	if err := models.Memberships.Delete(t.Context(), app, place); err != nil {
 		t.Fatal(err)
 	}
-	select {
-	case <-closed:
-	case <-time.After(time.Minute):
-		t.Error("who was removed keeps the list")
-	}
+	client.Await("no list", notes.Closed)
 	if got := app.Connect(t, ada.ID).Call(remove, nil); got.Status != http.StatusOK {
 		t.Errorf("an owner deletes: %+v", got)
 	}
