@@ -33,7 +33,9 @@ type Field struct {
 	Column string   // the name that the field's column shall have in a table; "" follows from Name
 
 	offset  uintptr
-	pointer bool // the field is a pointer to its value
+	pointer bool   // the field is a pointer to its value
+	plain   bool   // its value in the struct is what decoding its JSON gives
+	quoted  []byte // its name in JSON, with the colon
 	typ     reflect.Type
 	tag     string       // the json tag
 	rules   string       // the validate tag

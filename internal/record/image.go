@@ -152,12 +152,14 @@ func (m *Model) Freeze(record any, before *Image) (*Image, error) {
 		data, err = m.keepNested(data, base, before)
 	}
 	if image.JSON = data; err == nil && m.private {
-		image.JSON, image.Private, err = m.Split(data, nil)
+		image.JSON, image.Private, err = m.divide(data)
 	}
 	if err == nil && before != nil && before.Private != nil {
 		image.Private, err = m.keepUnknown(image.Private, before)
 	}
-	if err == nil {
+	if err == nil && m.own(base, data) {
+		image.once.Do(func() { image.base, image.record = base, shallow.Interface() })
+	} else if err == nil {
 		_, err = image.Record()
 	}
 	if err != nil {
@@ -174,7 +176,7 @@ func (m *Model) Encode(record any) (public, private []byte, err error) {
 	if err != nil || !m.private {
 		return data, nil, err
 	}
-	return m.Split(data, nil)
+	return m.divide(data)
 }
 
 // Encoded returns the image of record, a *T of the model that nobody changes any more, from what
@@ -195,7 +197,9 @@ func (m *Model) Encoded(record any, id ID, version uint64, public, private []byt
 func (m *Model) Settle(record any, image *Image) error {
 	stored, err := image.Record()
 	if err == nil && m.shared {
-		stored, err = image.Copy()
+		if stored = m.copyOf(stored); stored == nil {
+			stored, err = image.Copy()
+		}
 	}
 	if err == nil {
 		m.CopyFields(record, stored, m.Fields)
@@ -275,9 +279,14 @@ func appendMember(object []byte, name string, value json.RawMessage) []byte {
 	} else {
 		object = append(object, ',')
 	}
+	return append(appendName(object, name), value...)
+}
+
+// appendName appends the name of a member, and the colon.
+func appendName(object []byte, name string) []byte {
 	quoted, err := json.Marshal(name)
 	if err != nil {
 		panic(err) // a string can always be encoded
 	}
-	return append(append(append(object, quoted...), ':'), value...)
+	return append(append(object, quoted...), ':')
 }

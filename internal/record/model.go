@@ -56,6 +56,7 @@ type Model struct {
 	files      []*Field // the fields that are files
 	private    bool     // a field is private
 	shared     bool     // copies of a record share memory
+	decoded    bool     // only decoding a stored record gives what is stored of it
 	deep       bool     // a field may be nested, or is encoded by a method of its own
 	prototype  any      // pointers into it name fields
 }
@@ -111,6 +112,7 @@ func (m *Model) addFields(t reflect.Type, base uintptr) error {
 			continue
 		}
 		if !sf.IsExported() || sf.Tag.Get("json") == "-" {
+			m.decoded = true
 			continue
 		}
 		f, err := newField(sf, base+sf.Offset)
@@ -217,6 +219,9 @@ func (m *Model) add(f *Field) {
 		m.files = append(m.files, f)
 	}
 	m.shared = m.shared || shares(f.typ)
+	f.plain = f.isPlain()
+	m.decoded = m.decoded || f.needsWhole()
+	f.quoted = appendName(nil, f.Name)
 	m.deep = m.deep || f.Kind == Object || f.opaque()
 }
 

@@ -41,7 +41,7 @@ func (m *Model) Public(record any) ([]byte, error) {
 	if err != nil || string(data) == "null" {
 		return data, err
 	}
-	public, _, err := m.Split(data, nil)
+	public, _, err := m.divide(data)
 	return public, err
 }
 

@@ -18,7 +18,8 @@ import (
 
 // BenchmarkCreates is durable creates by clients over HTTP, with what an action does
 // for each, beside a bare bbolt that commits in groups: behind a handler of net/http
-// that only puts what it is sent, and by itself.
+// that only puts what it is sent, and by itself. The microseconds are the processor time
+// of the server for one.
 func BenchmarkCreates(b *testing.B) {
 	for _, writers := range []int{1, 64} {
 		b.Run(fmt.Sprintf("writers=%d", writers), func(b *testing.B) { benchmarkCreates(b, writers) })
@@ -39,14 +40,16 @@ func benchmarkCreates(b *testing.B, writers int) {
 	clients := startSwarm(b, orders{URL: app.URL + "/notes", Clients: writers, Post: note})
 	others := startSwarm(b, orders{URL: bare.URL, Clients: writers, Post: note})
 	b.Cleanup(bare.CloseClientConnections)
-	posted := func(by *swarm) time.Duration {
+	posted := func(by *swarm, took, busy *[]time.Duration) {
+		start := cpuTime()
 		by.say("post %d", step)
-		return time.Duration(by.hear("posted"))
+		*took = append(*took, time.Duration(by.hear("posted")))
+		*busy = append(*busy, cpuTime()-start)
 	}
-	var ours, theirs, alone []time.Duration
+	var ours, theirs, alone, ourBusy, theirBusy []time.Duration
 	for b.Loop() {
-		ours = append(ours, posted(clients))
-		theirs = append(theirs, posted(others))
+		posted(clients, &ours, &ourBusy)
+		posted(others, &theirs, &theirBusy)
 		start := time.Now()
 		var all sync.WaitGroup
 		for range writers {
@@ -65,6 +68,9 @@ func benchmarkCreates(b *testing.B, writers int) {
 	b.ReportMetric(rate(alone), "bbolt/s")
 	b.ReportMetric(rate(ours)/rate(theirs), "ofhttp+bbolt")
 	b.ReportMetric(rate(ours)/rate(alone), "ofbbolt")
+	micros := func(busy []time.Duration) float64 { return float64(median(busy).Microseconds()) / float64(step) }
+	b.ReportMetric(micros(ourBusy), "µs/create")
+	b.ReportMetric(micros(theirBusy), "µs/http+bbolt")
 	b.ReportMetric(0, "ns/op")
 }
 
