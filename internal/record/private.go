@@ -3,6 +3,7 @@ package record
 import (
 	"encoding/json"
 	"reflect"
+	"sync"
 )
 
 // HasPrivate reports whether the model has private fields.
@@ -45,39 +46,45 @@ func (m *Model) Public(record any) ([]byte, error) {
 	return public, err
 }
 
-// Within returns the model of a record that value contains, if that model has private
-// fields; otherwise nil. It looks behind interfaces, where [Model.Holds] cannot. A record that is value
-// itself does not count.
-func Within(value any, models []*Model) *Model {
-	private := map[reflect.Type]*Model{}
+// A Search looks for records of models with private fields in other values. It is safe for
+// concurrent use.
+type Search struct {
+	private map[reflect.Type]*Model
+	open    sync.Map // reflect.Type → bool: whether values of the type can hold one
+}
+
+// NewSearch returns a search for records of those models that have private fields.
+func NewSearch(models []*Model) *Search {
+	s := &Search{private: map[reflect.Type]*Model{}}
 	for _, m := range models {
 		if m.HasPrivate() {
-			private[m.structType] = m
+			s.private[m.structType] = m
 		}
 	}
-	if len(private) == 0 {
+	return s
+}
+
+// Within returns the model of a record that value contains; nil if there is none. It looks
+// behind interfaces, where [Model.Holds] cannot. A record that is value itself does not
+// count.
+func (s *Search) Within(value any) *Model {
+	if len(s.private) == 0 {
 		return nil
 	}
 	at := reflect.ValueOf(value)
 	if at.Kind() == reflect.Pointer {
 		at = at.Elem()
 	}
-	if !at.IsValid() || private[at.Type()] != nil {
+	if !at.IsValid() || s.private[at.Type()] != nil {
 		return nil
 	}
-	return (&search{private, map[reflect.Type]bool{}}).within(at, 0)
-}
-
-// A search looks for records of models with private fields.
-type search struct {
-	private map[reflect.Type]*Model
-	open    map[reflect.Type]bool // whether values of a type can hold one
+	return s.within(at, 0)
 }
 
 // deepest is how deep within looks into pointers and interfaces. JSON that is deeper is refused.
 const deepest = 1000
 
-func (s *search) within(at reflect.Value, depth int) *Model {
+func (s *Search) within(at reflect.Value, depth int) *Model {
 	if !at.IsValid() || depth > deepest || !s.isOpen(at.Type()) {
 		return nil
 	}
@@ -109,13 +116,13 @@ func (s *search) within(at reflect.Value, depth int) *Model {
 	return nil
 }
 
-func (s *search) isOpen(t reflect.Type) bool {
-	open, known := s.open[t]
+func (s *Search) isOpen(t reflect.Type) bool {
+	open, known := s.open.Load(t)
 	if !known {
 		open = reaches(t, s.private, map[reflect.Type]bool{})
-		s.open[t] = open
+		s.open.Store(t, open)
 	}
-	return open
+	return open.(bool)
 }
 
 // reaches reports whether a value of type t can contain a record of a model in private,

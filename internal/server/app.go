@@ -146,7 +146,8 @@ type App struct {
 	meter      *metrics.Meter // nil: nobody reads it
 	slow       *slow.Log      // nil: nothing is timed
 	traces     tracing.Recorder
-	migrations int // that the store has been through
+	private    *record.Search // for records in answers
+	migrations int            // that the store has been through
 
 	ctx       context.Context // ends when the application closes
 	cancel    context.CancelFunc
@@ -184,6 +185,7 @@ func New(config Config) (*App, error) {
 	if !config.Quiet {
 		a.access = chain.NewAccessLog(a.log)
 	}
+	a.private = record.NewSearch(config.Models)
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	a.workers = workers.New()
 	if config.MetricsToken != "" {

@@ -229,7 +229,7 @@ func (a *App) encode(out any) (json.RawMessage, error) {
 			return m.Public(out)
 		}
 	}
-	if m := record.Within(out, a.config.Models); m != nil {
+	if m := a.private.Within(out); m != nil {
 		return nil, fmt.Errorf("a %T holds a %s, which has private fields; return only the fields that clients may see", out, m.Type)
 	}
 	return json.Marshal(out)
