@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // A ValueError reports why a JSON value does not fit a field.
@@ -126,6 +127,9 @@ func decodeValue(target reflect.Value, data json.RawMessage) *ValueError {
 		return unmarshal(target, data)
 	case target.CanInt(), target.CanUint(), target.CanFloat():
 		return decodeNumber(target, data)
+	case t.Kind() == reflect.String && isBare(data):
+		target.SetString(string(data[1 : len(data)-1]))
+		return nil
 	case t.Kind() == reflect.Struct:
 		return decodeStruct(target, data)
 	case t.Kind() == reflect.Slice && t.Elem().Kind() != reflect.Uint8:
@@ -134,6 +138,19 @@ func decodeValue(target reflect.Value, data json.RawMessage) *ValueError {
 		return decodeMap(target, data)
 	}
 	return unmarshal(target, data)
+}
+
+// isBare reports whether data is JSON of a string that stands for its own bytes.
+func isBare(data []byte) bool {
+	if len(data) < 2 || data[0] != '"' || data[len(data)-1] != '"' || !utf8.Valid(data) {
+		return false
+	}
+	for _, c := range data[1 : len(data)-1] {
+		if c < ' ' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 func unmarshal(target reflect.Value, data json.RawMessage) *ValueError {

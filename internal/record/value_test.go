@@ -2,10 +2,14 @@ package record
 
 import (
 	"bytes"
+	"encoding/json"
 	"math"
+	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 )
@@ -99,6 +103,25 @@ func TestValuesAsGoAndAsText(t *testing.T) {
 	} {
 		if c.value.Any() != c.any || c.value.String() != c.text {
 			t.Errorf("%#v is %v and %s", c.value, c.value.Any(), c.value)
+		}
+	}
+}
+
+// TestStringsAreDecodedAsJSON decodes random bytes between quotes, as encoding/json does.
+func TestStringsAreDecodedAsJSON(t *testing.T) {
+	random := rand.New(rand.NewPCG(7, 7))
+	pieces := []string{"a", "é", "\x00", "\n", "\x7f", `\`, `"`, `\n`, `\u00e9`, `\ud800`, `\ud83d\ude00`, "\xff", "\xe2\x82", "\u2028", " "}
+	for range 20000 {
+		text := `"`
+		for range random.IntN(5) {
+			text += pieces[random.IntN(len(pieces))]
+		}
+		text += `"`
+		var want, got string
+		valid := json.Unmarshal([]byte(text), &want) == nil && utf8.ValidString(text) && !loneSurrogate([]byte(text))
+		err := DecodeInput(reflect.ValueOf(&got).Elem(), []byte(text))
+		if (err == nil) != valid || valid && got != want {
+			t.Fatalf("%q: %q, %v; encoding/json gives %q, valid: %t", text, got, err, want, valid)
 		}
 	}
 }

@@ -338,9 +338,9 @@ func (a *App) readBody(w http.ResponseWriter, r *http.Request, received *receive
 	case "multipart/form-data":
 		sent, err = readMultipart(r, most, nil)
 	case "application/json":
-		body, err = io.ReadAll(r.Body)
+		body, err = readAll(r, most)
 	case "":
-		if body, err = io.ReadAll(r.Body); err == nil && len(body) > 0 {
+		if body, err = readAll(r, most); err == nil && len(body) > 0 {
 			err = fault.Errorf(fault.BadRequest, "the request has no Content-Type; send application/json or a form")
 		}
 	default:
@@ -352,6 +352,17 @@ func (a *App) readBody(w http.ResponseWriter, r *http.Request, received *receive
 		sent = withQuery(sent, r.URL.Query())
 	}
 	return body, sent, unreadable(err)
+}
+
+// readAll returns the body of a request, of so many bytes at most. It is read into memory of
+// its own length, if that is known and small.
+func readAll(r *http.Request, most int64) ([]byte, error) {
+	if r.ContentLength < 0 || r.ContentLength > min(most, 4<<10) {
+		return io.ReadAll(r.Body)
+	}
+	body := make([]byte, r.ContentLength)
+	n, err := io.ReadFull(r.Body, body)
+	return body[:n], err
 }
 
 // unreadable returns the error of a request whose body cannot be read.
