@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -27,6 +28,11 @@ const drain = 5 * time.Second
 
 // jobsGrace is the part of drain after which the contexts of running jobs end, in production.
 const jobsGrace = 2 * time.Second
+
+// The ballast counts as live memory, so that garbage is collected when there are at least 16 MiB more
+// of it than of that, not each time a heap of a few megabytes has doubled. Nobody writes to it, so
+// that it is no resident memory.
+var ballast = make([]byte, 16<<20)
 
 // Listen describes where an application is served.
 type Listen struct {
@@ -154,6 +160,7 @@ func (a *App) serveUntil(ctx context.Context, web *front.Front, console func(*Ap
 	}
 	serving()
 	err = a.await(ctx, failed)
+	runtime.KeepAlive(ballast)
 	return errors.Join(err, a.shutdown(web), a.Close())
 }
 
