@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -133,19 +134,28 @@ func swarmMain(text string) error {
 		return narrowers(o)
 	}
 	var left atomic.Int64
+	var ages ages
 	for i := range o.Clients {
 		socket, err := o.connect(i)
 		if err != nil {
 			return fmt.Errorf("client %d: %w", i, err)
 		}
 		go func() {
-			if err := count(socket, []byte(o.Mark), &left); err != nil {
+			sample := &ages
+			if i%100 != 0 {
+				sample = nil
+			}
+			if err := count(socket, []byte(o.Mark), &left, sample); err != nil {
 				fmt.Println("failed", i, err)
 			}
 		}()
 	}
 	fmt.Println("ready")
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		if lines.Text() == "age" {
+			fmt.Println("age", ages.takeP99().Nanoseconds())
+			continue
+		}
 		var marks int64
 		if _, err := fmt.Sscanf(lines.Text(), "expect %d", &marks); err != nil {
 			return err
@@ -219,8 +229,42 @@ func (o orders) connect(number int) (*websocket.Conn, error) {
 
 var swarmBuffers sync.Pool
 
+// ages are how old records were when some of the clients received them.
+type ages struct {
+	mu  sync.Mutex
+	all []time.Duration
+}
+
+// note takes the ages of the records in a message. A nil receiver takes none.
+func (a *ages) note(message []byte) {
+	if a == nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, rest := range bytes.Split(message, []byte(`"createdAt":"`))[1:] {
+		text, _, _ := bytes.Cut(rest, []byte(`"`))
+		if at, err := time.Parse(time.RFC3339Nano, string(text)); err == nil {
+			a.all = append(a.all, time.Since(at))
+		}
+	}
+}
+
+// takeP99 returns the 99th percentile of the ages, and forgets them.
+func (a *ages) takeP99() time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.all) == 0 {
+		return 0
+	}
+	slices.Sort(a.all)
+	p99 := a.all[len(a.all)*99/100]
+	a.all = nil
+	return p99
+}
+
 // count takes the marks that a client receives off what is left to come.
-func count(socket *websocket.Conn, mark []byte, left *atomic.Int64) error {
+func count(socket *websocket.Conn, mark []byte, left *atomic.Int64, sample *ages) error {
 	var message bytes.Buffer
 	for {
 		_, reader, err := socket.NextReader()
@@ -231,6 +275,7 @@ func count(socket *websocket.Conn, mark []byte, left *atomic.Int64) error {
 		if err != nil {
 			return err
 		}
+		sample.note(message.Bytes())
 		if marks := int64(bytes.Count(message.Bytes(), mark)); marks > 0 && left.Add(-marks) == 0 {
 			fmt.Println("received", time.Now().UnixNano())
 		}
