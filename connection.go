@@ -50,6 +50,29 @@ func (c *Connection) TokenID() ID { return c.conn.TokenID() }
 // that runs the action when the action has been answered.
 func (c *Connection) SignOut(ctx context.Context) { c.conn.SignOut(ctx) }
 
+// SeeAs starts a sandbox, in which the client sees the application as another user, live, and changes
+// nothing. From its next request on, UserID is that user, and what would change something fails with
+// [CodeForbidden]: transactions, also of pages, and actions and handlers of other methods than GET. Those
+// with [InSandbox] run, but write nothing either.
+//
+// A sandbox is a record of [Sessions] with an ActorID, and the commit that starts it names both users. It ends after 30
+// minutes, with the client's own session, and if the application's connect function returns
+// [CodeForbidden] or [CodeUnauthenticated] for it. The client is a visitor then. Before that,
+// [Connection.LeaveSandbox] makes it itself again.
+//
+// SeeAs asks no rule: the action that calls it checks who may see as whom, and connect follows that
+// right by ActorID. The error has [CodeForbidden] for a visitor, a token, and a client in a sandbox. Outside of an action
+// it does nothing.
+func (c *Connection) SeeAs(ctx context.Context, user ID) error { return c.conn.SeeAs(ctx, user) }
+
+// LeaveSandbox ends the sandbox that [Connection.SeeAs] started: the client is itself from its next
+// request on. The action that calls it needs [InSandbox]. SignOut ends the client's own session as well.
+func (c *Connection) LeaveSandbox(ctx context.Context) { c.conn.LeaveSandbox(ctx) }
+
+// ActorID returns the id of the user who sees the application as UserID, by [Connection.SeeAs]. It
+// is "" outside of a sandbox.
+func (c *Connection) ActorID() ID { return c.conn.ActorID() }
+
 // SetCookie gives the client a cookie of the application, in place of one with the same
 // name, domain and path. The answer of the running action or handler carries it; over a
 // socket, a stream or polls, the client fetches it and connects again, so that

@@ -55,6 +55,18 @@ func Only(rules ...Rule) RouteOption {
 	}}
 }
 
+// InSandbox lets an action or a handler also run in a sandbox: see [Connection.SeeAs]. It cannot write
+// there, but SignOut and [Connection.LeaveSandbox] work.
+func InSandbox() RouteOption {
+	return RouteOption{func(rt *route.Route) error {
+		rt.InSandbox = true
+		if rt.Kind == route.KindPage {
+			return errors.New("InSandbox is for an action or a handler; a page is shown in a sandbox anyway")
+		}
+		return nil
+	}}
+}
+
 func ofAction(option string, rt *route.Route) error {
 	if rt.Kind != route.KindAction {
 		return fmt.Errorf("%s is for an action, not for a %s", option, rt.Kind)

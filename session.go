@@ -42,6 +42,9 @@ type SessionRecord struct {
 	ExpiresAt time.Time `json:"expiresAt" tower:"index"` // it ends then unless it is used before
 	EndsAt    time.Time `json:"endsAt"`                  // it ends then
 	Token     string    `json:"token" tower:"private"`   // the hash of what its cookie names it by
+
+	ActorID        ID `json:"actorId"`                                                                // who sees the application as the user: see [Connection.SeeAs]
+	ActorSessionID ID `json:"actorSessionId" tower:"ref=tower_sessions,delete=cascade,index,private"` // that user's own session
 }
 
 // Tokens is the model of the tokens of an application's users, which every application has.
@@ -129,13 +132,13 @@ var sessionTable = &typed.Table[session.Details]{
 	Model: Sessions.model,
 	Read: func(rec any) session.Details {
 		r := rec.(*SessionRecord)
-		return session.Details{Session: session.Session{ID: r.ID, User: r.UserID, Since: r.CreatedAt, Token: r.Token}, Method: r.Method, Label: r.Label,
+		return session.Details{Session: session.Session{ID: r.ID, User: r.UserID, Since: r.CreatedAt, Token: r.Token, Actor: r.ActorID, Under: r.ActorSessionID}, Method: r.Method, Label: r.Label,
 			Address: r.Address, Agent: r.Agent, Seen: r.SeenAt, Expires: r.ExpiresAt, Ends: r.EndsAt}
 	},
 	Write: func(rec any, d *session.Details) {
 		r := rec.(*SessionRecord)
 		*r = SessionRecord{Record: r.Record, UserID: d.User, Token: d.Token, Method: d.Method, Label: d.Label, Address: d.Address, Agent: d.Agent,
-			SeenAt: d.Seen, ExpiresAt: d.Expires, EndsAt: d.Ends}
+			SeenAt: d.Seen, ExpiresAt: d.Expires, EndsAt: d.Ends, ActorID: d.Actor, ActorSessionID: d.Under}
 	},
 }
 

@@ -514,7 +514,7 @@ func (a *App) Env() string { return a.config.Env }
 // Cookie returns a cookie that signs a client in as the user id, for tests and for
 // programs that act as a user.
 func (a *App) Cookie(id record.ID) (*http.Cookie, error) {
-	started, err := a.sessions.Start(a.ctx, "app", session.Start{User: id}, "", nil)
+	started, err := a.sessions.Start(a.ctx, "app", session.Start{User: id}, session.Session{}, nil)
 	if err != nil {
 		return nil, err
 	}

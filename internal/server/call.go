@@ -117,6 +117,9 @@ func (a *App) serve(ctx context.Context, s *Session, req *CallRequest) (*callRes
 	if !s.Conn.login.Permits(req.Route.Name) { // before an earlier answer is repeated
 		return nil, s.errNotAllowed(req.Route)
 	}
+	if err := s.Conn.refuses(req.Route, req.Route.Method); err != nil {
+		return nil, err
+	}
 	once, err := req.attempt(s.Conn.user)
 	if err != nil {
 		return nil, err
@@ -298,7 +301,7 @@ func (a *App) handle(ctx context.Context, rt *route.Route, path url.Values, body
 		if ctx.Err() != nil {
 			return handled, ctx.Err()
 		}
-		if s := c.current(); s != nil && s.Allows(rt) {
+		if s := c.current(); s != nil && s.Allows(rt) && c.refuses(rt, rt.Method) == nil {
 			c.push(ctx, s, rt, path, body)
 			handled++
 		}

@@ -148,8 +148,16 @@ func (c *Connection) TimeZone() *time.Location {
 // user's id.
 func (c *Connection) SetLabel(label string) { c.label.Store(&label) }
 
-// Label returns the text set by SetLabel, or else the user's id, or else "visitor".
+// Label returns the text set by SetLabel, or else the user's id, or else "visitor". In a sandbox it
+// begins with the actor's id.
 func (c *Connection) Label() string {
+	if c.login.Actor != "" {
+		return string(c.login.Actor) + " as " + c.ownLabel()
+	}
+	return c.ownLabel()
+}
+
+func (c *Connection) ownLabel() string {
 	if label := c.label.Load(); label != nil && *label != "" {
 		return *label
 	}

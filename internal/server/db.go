@@ -72,6 +72,9 @@ func WithAuthor(ctx context.Context, name string) context.Context {
 // Transaction runs fn and commits what it wrote, all or nothing. It runs fn again if
 // another commit changed what fn read. It returns when the commit is on disk.
 func (a *App) Transaction(ctx context.Context, fn func(*Tx) error) error {
+	if err := writable(ctx); err != nil {
+		return err
+	}
 	call := callOf(ctx)
 	if call != nil {
 		fn = call.guarded(ctx, fn)
@@ -141,6 +144,9 @@ func (c *Connection) withDB(ctx context.Context) context.Context {
 // Transaction runs fn and commits what it wrote, all or nothing. It runs fn again if
 // another commit changed what fn read. It returns when the commit is on disk.
 func (c *Connection) Transaction(ctx context.Context, fn func(*Tx) error) error {
+	if c.login.Actor != "" {
+		return errSandbox()
+	}
 	return c.app.Transaction(c.withDB(ctx), fn)
 }
 

@@ -105,7 +105,7 @@ func (a *App) mayUpload(r *http.Request, rt *route.Route) error {
 	if !v.session.Allows(rt) {
 		return v.session.errNotAllowed(rt)
 	}
-	return nil
+	return v.conn.refuses(rt, rt.Method)
 }
 
 // receiver stores the files that a form sends in a field.

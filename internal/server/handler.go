@@ -23,6 +23,9 @@ func (a *App) serveHandler(ctx context.Context, w http.ResponseWriter, r *http.R
 	if !s.Allows(rt) {
 		return s.errNotAllowed(rt)
 	}
+	if err := s.Conn.refuses(rt, r.Method); err != nil {
+		return err
+	}
 	controller, err := s.Controller(rt.Controller)
 	if err != nil {
 		return err

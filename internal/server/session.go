@@ -57,11 +57,12 @@ func (s *Session) connect(ctx context.Context, c *Connection, f *follower) {
 	})
 	if s.err != nil {
 		s.err = fmt.Errorf("connect: %w", s.err)
+		c.endRefused(s.err)
 	}
 }
 
 // like returns a text that is equal for sessions to which the application gives the same
-// answers: same user, same address, equal values. It is "" if that is not known.
+// answers: same user and actor, same address, equal values. It is "" if that is not known.
 func (s *Session) like() string {
 	s.described.Do(func() {
 		opaque := []reflect.Type{reflect.TypeFor[*Connection]()}
@@ -69,7 +70,7 @@ func (s *Session) like() string {
 			opaque = append(opaque, reflect.TypeOf(public))
 		}
 		if text := likeness.Of(s.value, opaque...); text != "" && s.err == nil {
-			s.likeness = fmt.Sprintf("%q %q %s", s.Conn.user, s.Conn.remote, text)
+			s.likeness = fmt.Sprintf("%q %q %q %s", s.Conn.user, s.Conn.login.Actor, s.Conn.remote, text)
 		}
 	})
 	return s.likeness

@@ -29,7 +29,7 @@ const sessionOver = "this session has ended; sign in again"
 // answer sets the cookie. Over a socket, the client fetches the cookie and connects
 // again. Outside an action, and for a client with a token, SignIn does nothing.
 func (c *Connection) SignIn(ctx context.Context, start session.Start) {
-	if call := callOf(ctx); call != nil && !c.login.ByToken {
+	if call := callOf(ctx); call != nil && !c.login.ByToken && (c.login.Actor == "" || start.User == "") {
 		call.SignIn = &start
 	}
 }
@@ -195,13 +195,77 @@ func (s stay) over() {
 	}
 }
 
+// SeeAs starts a sandbox, in which this client sees the application as another user from its next
+// request on. The error is [fault.Forbidden] for a client that has no session of its own.
+func (c *Connection) SeeAs(ctx context.Context, user record.ID) error {
+	switch {
+	case c.login.Actor != "":
+		return errSandbox()
+	case c.SessionID() == "" && c.by == "" && !c.standalone:
+		return fault.Errorf(fault.Forbidden, "only a user who is signed in by a cookie can see the application as another user")
+	case user == "" || user == c.user:
+		return fault.Errorf(fault.Forbidden, "you see the application as yourself already")
+	}
+	c.SignIn(ctx, session.Start{User: user, Sandbox: session.Enter})
+	return nil
+}
+
+// LeaveSandbox makes this client itself again from its next request on.
+func (c *Connection) LeaveSandbox(ctx context.Context) {
+	if c.login.Actor != "" {
+		c.SignIn(ctx, session.Start{Sandbox: session.Leave})
+	}
+}
+
+// ActorID returns the id of the user who sees the application as this client's user, "" outside of a
+// sandbox.
+func (c *Connection) ActorID() record.ID { return c.login.Actor }
+
+// errSandbox returns the error of what a sandbox refuses.
+func errSandbox() error {
+	return fault.Errorf(fault.Forbidden, "you see the application as another user and can change nothing; leave the sandbox first")
+}
+
+// refuses returns an error if the connection is in a sandbox in which the route does not run.
+func (c *Connection) refuses(rt *route.Route, method string) error {
+	if c.login.Actor == "" || rt.InSandbox || method == http.MethodGet || method == http.MethodHead {
+		return nil
+	}
+	return errSandbox()
+}
+
+// writable returns an error in the context of a call or a page in a sandbox.
+func writable(ctx context.Context) error {
+	s, _ := ctx.Value(servingKey{}).(*serving)
+	if call := callOf(ctx); call != nil && call.conn.login.Actor != "" || s != nil && s.session.Conn.login.Actor != "" {
+		return errSandbox()
+	}
+	return nil
+}
+
+// endRefused ends the connection's sandbox if connect has refused it: each request of its client
+// would fail with that error, also the one to leave.
+func (c *Connection) endRefused(err error) {
+	code := fault.As(err).Code
+	if c.login.Actor != "" && (code == fault.Forbidden || code == fault.Unauthenticated) {
+		c.app.sessions.EndSoon(c.login.ID)
+	}
+}
+
 // signIn starts the session that a call asked for, in place of the client's own, which
 // ends with all its connections. The one that runs the call gets the answer first.
 func (c *Connection) signIn(ctx context.Context, start session.Start) (session.Name, error) {
 	start.Address, start.Agent = c.remote, c.agent()
 	stay := c.staying()
 	defer stay.over()
-	return c.app.sessions.Start(ctx, "sign in of "+c.Label(), start, c.login.ID, stay.expectEnd)
+	by := "sign in of " + c.Label()
+	switch {
+	case start.Sandbox == session.Enter:
+		by = "see as " + string(start.User) + " by " + c.Label()
+	case start.Sandbox == session.Leave:
+		by = "end of see as " + string(c.user) + " by " + string(c.login.Actor)
+	}
+	return c.app.sessions.Start(ctx, by, start, c.login, stay.expectEnd)
 }
 
 // setCookie signs a user in, and adds the cookie of the new session to a response, for

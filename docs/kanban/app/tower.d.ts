@@ -40,6 +40,7 @@ declare module "tower/types" {
     readonly seenAt: Time;
     readonly expiresAt: Time;
     readonly endsAt: Time;
+    readonly actorId: ID;
   }
 
   /** tower.TokenRecord */

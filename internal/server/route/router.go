@@ -74,6 +74,8 @@ type Route struct {
 	Timeout time.Duration // of a request or call; 0: that of the application
 	Rates   []limit.Rate  // how often clients may use the route; nil: as often as they like
 
+	InSandbox bool // it also runs for a client in a sandbox
+
 	Only []Grant // one of them must permit; none: all may use the route, see CheckGrants
 
 	Inputs *Inputs

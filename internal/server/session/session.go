@@ -10,6 +10,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -39,6 +40,11 @@ type Session struct {
 
 	ByToken bool
 	Actions string // those that a token may use, separated by spaces: see Permits
+
+	Actor record.ID // who sees the application as the user, in a sandbox; "": nobody
+	Under record.ID // the actor's own session, which the sandbox ends with
+
+	name Name // what its cookie says; the zero value if Of has not found it
 }
 
 // A Details value is the content of the record of a session or a token.
@@ -89,32 +95,27 @@ type Start struct {
 	Address string        `json:"-"`
 	Agent   string        `json:"-"`
 	Age     time.Duration `json:"age,omitempty"` // after which the session ends; 0: that of all
+	Sandbox Sandbox       `json:"sandbox,omitempty"`
 }
 
 // A Name is what the cookie of a client says of its session. The zero value is a visitor's.
 type Name struct {
 	ID    record.ID `json:"session"`
 	Token string    `json:"token"`
-	Seq   uint64    `json:"seq"` // the commit that started it
+	Seq   uint64    `json:"seq"`            // the commit that started it
+	Back  *Name     `json:"back,omitempty"` // of a sandbox: the actor's own session
 
 	bearer bool // it is a token's
 }
 
-// Start starts a session, with a commit by an author. The session instead ends in the same
-// commit; "" is none. For a visitor there is only that. before is called with the
-// transaction before it commits; nil is not.
-func (s *Sessions) Start(ctx context.Context, by string, start Start, instead record.ID, before func(*store.Tx)) (Name, error) {
+// Start starts a session, with a commit by an author. The client's own session, a visitor's if it has
+// none, ends in the same commit, unless a sandbox starts in it. For a visitor there is only that. before
+// is called with the transaction before it commits; nil is not.
+func (s *Sessions) Start(ctx context.Context, by string, start Start, own Session, before func(*store.Tx)) (Name, error) {
 	var n Name
 	commit, err := s.store.Update(ctx, by, func(tx *store.Tx) (err error) {
-		if instead != "" {
-			if err := s.End(tx, instead); err != nil && !errors.Is(err, store.ErrNotFound) {
-				return err
-			}
-		}
-		if start.User != "" {
-			if n, err = s.create(tx, start); err != nil {
-				return err
-			}
+		if n, err = s.become(tx, start, own); err != nil {
+			return err
 		}
 		if before != nil {
 			before(tx)
@@ -130,12 +131,33 @@ func (s *Sessions) Start(ctx context.Context, by string, start Start, instead re
 	return n, nil
 }
 
-func (s *Sessions) create(tx *store.Tx, start Start) (Name, error) {
+// become starts the session of a client, and ends its own.
+func (s *Sessions) become(tx *store.Tx, start Start, own Session) (n Name, err error) {
+	switch start.Sandbox {
+	case Enter:
+		return s.enter(tx, start, own)
+	case Leave:
+		return s.leave(tx, own)
+	}
+	if over := cmp.Or(own.Under, own.ID); over != "" { // a sandbox ends with it
+		if err := s.End(tx, over); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return Name{}, err
+		}
+	}
+	if start.User != "" {
+		n, err = s.create(tx, start, Session{})
+	}
+	return n, err
+}
+
+// create creates the record of a session. within is the session of the actor whose sandbox it is, a
+// visitor's if it is none.
+func (s *Sessions) create(tx *store.Tx, start Start, within Session) (Name, error) {
 	age, now, token := s.Age, tx.Now(), rand.Text()
 	if start.Age > 0 {
 		age = min(age, start.Age)
 	}
-	d := Details{Session: Session{User: start.User, Token: hash(token)}, Method: start.Method, Label: edge.Device(start.Agent), Address: start.Address,
+	d := Details{Session: Session{User: start.User, Token: hash(token), Actor: within.User, Under: within.ID}, Method: start.Method, Label: edge.Device(start.Agent), Address: start.Address,
 		Agent: strings.ToValidUTF8(start.Agent[:min(len(start.Agent), maxAgent)], ""), Seen: now, Ends: now.Add(age)}
 	d.Expires = s.expiry(&d)
 	image, err := s.Table.Create(tx, &d)
@@ -173,6 +195,7 @@ func (s *Sessions) Of(r *http.Request, secure bool) Session {
 		return Session{}
 	}
 	s.uses.note(&d)
+	d.name = n
 	return d.Session
 }
 
@@ -257,7 +280,7 @@ func (s *Sessions) LiveIn(tx *store.Tx, session Session) error {
 
 // is reports whether a record is still that of the session which was found.
 func (s *Sessions) is(d *Details, found Session) bool {
-	return d.Expires.After(s.Now()) && d.User == found.User && d.Token == found.Token && d.Actions == found.Actions
+	return d.Expires.After(s.Now()) && d.User == found.User && d.Token == found.Token && d.Actions == found.Actions && d.Actor == found.Actor && d.Under == found.Under
 }
 
 // Has reports whether a user has the session or the token with an id.

@@ -69,7 +69,7 @@ func open(t *testing.T, path string, at *clock, secrets ...string) *Sessions {
 
 func start(t *testing.T, s *Sessions, user record.ID) Name {
 	t.Helper()
-	name, err := s.Start(t.Context(), "test", Start{User: user}, "", nil)
+	name, err := s.Start(t.Context(), "test", Start{User: user}, Session{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestSessionsAgainstAModel(t *testing.T) {
 			if begin.Age > 0 {
 				age = min(age, begin.Age)
 			}
-			name, err := s.Start(t.Context(), "test", begin, "", nil)
+			name, err := s.Start(t.Context(), "test", begin, Session{}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -162,7 +162,7 @@ func TestSessionsAgainstAModel(t *testing.T) {
 			}
 		case 6:
 			if l != nil && live(l) {
-				fresh, err := s.Start(t.Context(), "test", Start{User: l.user}, name.ID, nil)
+				fresh, err := s.Start(t.Context(), "test", Start{User: l.user}, Session{ID: name.ID}, nil)
 				if err != nil {
 					t.Fatal(err)
 				}

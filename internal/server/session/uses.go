@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -24,12 +25,15 @@ const (
 
 // uses are the sessions that have been used since the last sweep.
 type uses struct {
-	mu    sync.Mutex
-	since map[record.ID]time.Time // when they were last noted as used
-	poked chan struct{}           // something has changed that the next sweep is for
+	mu      sync.Mutex
+	since   map[record.ID]time.Time // when they were last noted as used
+	refused map[record.ID]bool      // those that the next sweep ends
+	poked   chan struct{}           // something has changed that the next sweep is for
 }
 
-func newUses() uses { return uses{since: map[record.ID]time.Time{}, poked: make(chan struct{}, 1)} }
+func newUses() uses {
+	return uses{since: map[record.ID]time.Time{}, refused: map[record.ID]bool{}, poked: make(chan struct{}, 1)}
+}
 
 func (u *uses) note(d *Details) {
 	u.mu.Lock()
@@ -40,12 +44,13 @@ func (u *uses) note(d *Details) {
 	}
 }
 
-func (u *uses) take() map[record.ID]time.Time {
+func (u *uses) take() (used map[record.ID]time.Time, refused []record.ID) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	taken := u.since
+	used, refused = u.since, slices.Collect(maps.Keys(u.refused))
 	u.since = map[record.ID]time.Time{}
-	return taken
+	clear(u.refused)
+	return used, refused
 }
 
 func (u *uses) poke() {
@@ -79,7 +84,10 @@ func (s *Sessions) Run(ctx context.Context, open func() []record.ID, report func
 // Sweep notes the use of sessions that were noted last some time ago, those with open
 // connections among them, and ends those whose time is over. It returns when to do so again.
 func (s *Sessions) Sweep(ctx context.Context, open []record.ID) (next time.Duration, err error) {
-	used := s.uses.take()
+	used, refused := s.uses.take()
+	if err := s.inBatches(ctx, refused, s.End); err != nil {
+		return 0, fmt.Errorf("end sandboxes: %w", err)
+	}
 	for _, id := range open {
 		if _, known := used[id]; !known {
 			used[id] = time.Time{}

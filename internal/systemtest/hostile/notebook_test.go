@@ -1,8 +1,10 @@
 package hostile
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -18,6 +20,8 @@ type User struct {
 	Name   string `json:"name" validate:"required,max=40" tower:"unique"`
 	Secret string `json:"secret" tower:"private"`
 }
+
+func (u *User) isAdmin() bool { return strings.HasPrefix(u.Name, "admin") }
 
 type Note struct {
 	tower.Record
@@ -39,6 +43,11 @@ type Session struct {
 }
 
 func connect(ctx context.Context, c *tower.Connection) (*Session, error) {
+	if c.ActorID() != "" {
+		if actor, err := Users.Follow(ctx, c, c.ActorID()); err != nil || actor == nil || !actor.isAdmin() {
+			return nil, cmp.Or(err, error(tower.Forbidden("only administrators see as another user")))
+		}
+	}
 	user, err := Users.Follow(ctx, c, c.UserID())
 	return &Session{c, user}, err
 }
@@ -159,7 +168,7 @@ func notebook() tower.Config {
 	tower.Action(notes, "POST /request", (*NotesController).Request)
 	tower.Action(notes, "POST /doors/{token}", (*NotesController).OpenDoor)
 	tower.Action(notes, "POST /session", (*NotesController).SignIn)
-	tower.Action(notes, "DELETE /session", (*NotesController).SignOut)
+	tower.Action(notes, "DELETE /session", (*NotesController).SignOut, tower.InSandbox())
 	return tower.Config{Name: "notebook", Models: []tower.AnyModel{Users, Notes}, Routes: r, Files: notebookViews}
 }
 

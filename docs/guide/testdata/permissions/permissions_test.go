@@ -7,9 +7,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/towerkit/tower"
 	"github.com/towerkit/tower/password"
 	"github.com/towerkit/tower/towertest"
 
+	"blog/controllers"
 	"blog/models"
 )
 
@@ -64,5 +66,54 @@ func TestSigningIn(t *testing.T) {
 	}
 	if at, _ := send("GET", "/drafts", nil); !strings.HasPrefix(at, "/session/new") {
 		t.Errorf("after signing out, drafts are at %s", at)
+	}
+}
+
+// TestSeeingAsAnotherUser enters and leaves a sandbox as a browser without JavaScript does.
+func TestSeeingAsAnotherUser(t *testing.T) {
+	config := Config()
+	routes := Routes()
+	sandboxes := tower.Mount(routes, "sandboxes", controllers.NewSandboxes)
+	tower.Action(sandboxes, "POST /sandbox", (*controllers.Sandboxes).Create, tower.RedirectTo("/drafts"))
+	tower.Action(sandboxes, "DELETE /sandbox", (*controllers.Sandboxes).Delete, tower.RedirectTo("/drafts"), tower.InSandbox())
+	config.Routes = routes
+	app := towertest.Open(t, config)
+	users := map[string]*models.User{}
+	for _, name := range []string{"Ada", "Eve"} {
+		users[name] = &models.User{Name: name, Email: name + "@example.com", Admin: name == "Eve"}
+		if err := models.Users.Create(t.Context(), app, users[name]); err != nil {
+			t.Fatal(err)
+		}
+		if err := models.Posts.Create(t.Context(), app, &models.Post{AuthorID: users[name].ID, Title: "Draft of " + name}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	browserOf := func(user *models.User) *http.Client {
+		cookie, err := app.Cookie(user.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		jar, _ := cookiejar.New(nil)
+		at, _ := url.Parse(app.URL)
+		jar.SetCookies(at, []*http.Cookie{cookie})
+		return &http.Client{Jar: jar}
+	}
+	send := func(browser *http.Client, method, path string, form url.Values) (status int, body string) {
+		t.Helper()
+		response, body := do(t, browser, method, app.URL+path, form.Encode(), "Accept", "text/html", "Content-Type", "application/x-www-form-urlencoded")
+		return response.StatusCode, body
+	}
+	if status, _ := send(browserOf(users["Ada"]), "POST", "/sandbox", url.Values{"userId": {string(users["Eve"].ID)}}); status != http.StatusForbidden {
+		t.Errorf("Ada sees as an administrator: %d", status)
+	}
+	eve := browserOf(users["Eve"])
+	if _, body := send(eve, "POST", "/sandbox", url.Values{"userId": {string(users["Ada"].ID)}}); !strings.Contains(body, "Draft of Ada") {
+		t.Errorf("in the sandbox:\n%s", body)
+	}
+	if status, _ := send(eve, "POST", "/password", url.Values{"password": {"battery staple"}}); status != http.StatusForbidden {
+		t.Errorf("a new password in the sandbox: %d", status)
+	}
+	if _, body := send(eve, "POST", "/sandbox?_method=DELETE", url.Values{}); !strings.Contains(body, "Draft of Eve") {
+		t.Errorf("after leaving the sandbox:\n%s", body)
 	}
 }
