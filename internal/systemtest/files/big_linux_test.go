@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -138,13 +139,21 @@ func (c *child) send(method, path string, body io.Reader, into any, headers ...s
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
 	if err == nil && res.StatusCode > 299 {
-		err = fmt.Errorf("%s %s: %d %s", method, path, res.StatusCode, text)
+		err = &statusError{res.StatusCode, fmt.Sprintf("%s %s: %d %s", method, path, res.StatusCode, text)}
 	}
 	if err == nil {
 		err = json.Unmarshal(text, into)
 	}
 	return err
 }
+
+// A statusError is an answer that is none of success.
+type statusError struct {
+	status int
+	text   string
+}
+
+func (e *statusError) Error() string { return e.text }
 
 // A long content is made as it is read.
 type long struct {
@@ -253,11 +262,12 @@ func (c *child) begin(size int64) string {
 }
 
 // finish goes on with an upload, and puts the file into a photo. If cuts is set, each third chunk
-// breaks off once.
+// breaks off once. A chunk may be refused once at its offset: one that a node sent before it died may
+// have been stored since.
 func (c *child) finish(token string, source *long, cuts bool) *Photo {
 	c.t.Helper()
 	var s upload.State
-	for broke := int64(-1); s.File == ""; {
+	for broke, refused := int64(-1), int64(-1); s.File == ""; {
 		if err := c.send("GET", upload.Path, nil, &s, "Tower-Upload", token); err != nil {
 			c.t.Fatal(err)
 		}
@@ -273,7 +283,13 @@ func (c *child) finish(token string, source *long, cuts bool) *Photo {
 			_ = c.send("PATCH", upload.Path, &cut{chunk, int(length / 2)}, &s, headers...)
 			continue
 		}
-		if err := c.send("PATCH", upload.Path, chunk, &s, headers...); err != nil {
+		err := c.send("PATCH", upload.Path, chunk, &s, headers...)
+		var answer *statusError
+		if errors.As(err, &answer) && answer.status == http.StatusConflict && refused != s.Offset {
+			refused = s.Offset
+			continue
+		}
+		if err != nil {
 			c.t.Fatal(err)
 		}
 	}
