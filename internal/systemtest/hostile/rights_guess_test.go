@@ -3,8 +3,11 @@ package hostile
 import (
 	"context"
 	"fmt"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/towerkit/tower"
 )
@@ -52,7 +55,24 @@ func (a attacker) enters(name string) int {
 	return response.StatusCode
 }
 
+// expectSlowed checks that a run of wrong guesses had no more answers than a burst and one in each
+// interval since.
+func expectSlowed(t *testing.T, what string, statuses map[int]int, burst int, interval time.Duration, began time.Time) {
+	t.Helper()
+	took := time.Since(began)
+	t.Logf("%s: %v in %v", what, statuses, took.Round(time.Millisecond))
+	if most := burst + int(took/interval) + 1; statuses[401] > most || statuses[401] < burst {
+		t.Errorf("%s: %d were compared, not %d to %d", what, statuses[401], burst, most)
+	}
+}
+
+// TestGuessingPasswordsIsSlowed guesses at one account and at many. TOWER_TEST_GUESSES says how often
+// for each.
 func TestGuessingPasswordsIsSlowed(t *testing.T) {
+	n := 60
+	if given, err := strconv.Atoi(os.Getenv("TOWER_TEST_GUESSES")); err == nil {
+		n = given
+	}
 	a := attack(t, lock())
 	a.makeUser("ada")
 	a.makeUser("bob")
@@ -60,19 +80,21 @@ func TestGuessingPasswordsIsSlowed(t *testing.T) {
 	if status := owner.enters("ada"); status != 200 {
 		t.Fatalf("the owner: %d", status)
 	}
-	if got := a.at("127.0.0.2").guesses(scaled(60, 600), func(int) string { return "ada" }); got[429] < scaled(50, 500) {
-		t.Errorf("of one account: %v", got)
-	}
+	began := time.Now()
+	expectSlowed(t, "one account", a.at("127.0.0.2").guesses(n, func(int) string { return "ada" }), 5, 30*time.Second, began)
 	if status := a.at("127.0.0.2").enters("ada"); status != 429 {
 		t.Errorf("the right password after many wrong ones: %d", status)
 	}
-	known := a.at("127.0.0.3").guesses(scaled(60, 600), func(i int) string { return fmt.Sprint("nobody ", i) })
-	if known[429] < scaled(20, 500) {
-		t.Errorf("of many accounts: %v", known)
+	began = time.Now()
+	expectSlowed(t, "many accounts", a.at("127.0.0.3").guesses(n, func(i int) string { return fmt.Sprint("nobody ", i) }), 30, 5*time.Second, began)
+	began = time.Now()
+	from := map[int]int{}
+	for i := range max(n/4, 20) {
+		for status, count := range a.at(fmt.Sprintf("127.1.%d.%d", i/250, i%250+1)).guesses(4, func(int) string { return "ada" }) {
+			from[status] += count
+		}
 	}
-	for i := range scaled(30, 250) { // from many addresses
-		a.at(fmt.Sprintf("127.0.1.%d", i+1)).guesses(4, func(int) string { return "ada" })
-	}
+	expectSlowed(t, "one account from many addresses", from, 45, time.Minute, began) // of 50, five are the first run's
 	if status := a.at("127.0.2.1").enters("ada"); status != 429 {
 		t.Errorf("of one account from many addresses: %d", status)
 	}

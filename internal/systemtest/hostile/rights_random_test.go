@@ -1,6 +1,7 @@
 package hostile
 
 import (
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -58,7 +59,8 @@ func TestATokenIsRevokedOnceByManyAtOnce(t *testing.T) {
 type credential struct {
 	attacker
 	user  tower.ID
-	token tower.ID // "": a session's
+	token tower.ID    // "": a session's
+	under *credential // of a sandbox: the actor's session
 	ended bool
 	peers []*peer
 }
@@ -69,8 +71,8 @@ func (c *credential) answers() bool {
 	return response.StatusCode == 200 && strings.Contains(body, string(c.user))
 }
 
-// TestNothingIsAnsweredAfterItsEnd signs in and out, makes tokens, changes and revokes them,
-// and connects over all transports at random, and looks for an answer or a frame to what has
+// TestNothingIsAnsweredAfterItsEnd signs in and out, starts sandboxes, makes tokens, changes and revokes
+// them, and connects over all transports at random, and looks for an answer or a frame to what has
 // ended. TOWER_TEST_STEPS says how many steps it takes.
 func TestNothingIsAnsweredAfterItsEnd(t *testing.T) {
 	steps := 60
@@ -80,12 +82,13 @@ func TestNothingIsAnsweredAfterItsEnd(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 1))
-	a := attack(t, keys())
-	users := []tower.ID{a.makeUser("ada").ID, a.makeUser("bob").ID}
+	a := attack(t, sights(nil))
+	admin := a.makeUser("admin").ID
+	users := []tower.ID{a.makeUser("ada").ID, a.makeUser("bob").ID, admin}
 	var live []*credential
-	end := func(over ...*credential) {
-		for _, c := range over {
-			c.ended = true
+	end := func(over *credential) {
+		for _, c := range live {
+			c.ended = c.ended || c == over || c.under == over
 		}
 	}
 	for step := range steps {
@@ -93,7 +96,7 @@ func TestNothingIsAnsweredAfterItsEnd(t *testing.T) {
 		if len(live) > 0 {
 			c = live[rng.IntN(len(live))]
 		}
-		switch what := rng.IntN(9); {
+		switch what := rng.IntN(10); {
 		case what < 2 || c == nil:
 			user := users[rng.IntN(len(users))]
 			live = append(live, &credential{attacker: a.onDevice(user), user: user})
@@ -106,7 +109,7 @@ func TestNothingIsAnsweredAfterItsEnd(t *testing.T) {
 			c.peers = append(c.peers, p)
 		case what == 5 && c.token == "":
 			c.request("DELETE", "/session", "")
-			end(c)
+			end(cmp.Or(c.under, c))
 		case what == 6 && c.token != "":
 			if _, err := tower.Tokens.Update(t.Context(), a.app, c.token, func(r *tower.TokenRecord) error {
 				if rng.IntN(2) == 0 {
@@ -124,6 +127,14 @@ func TestNothingIsAnsweredAfterItsEnd(t *testing.T) {
 				t.Fatal(err)
 			}
 			end(c)
+		case what == 9 && c.token == "" && c.under == nil && c.user == admin:
+			sandbox := &credential{attacker: c.attacker, user: users[rng.IntN(2)], under: c}
+			response, body := c.request("POST", "/see", fmt.Sprintf(`{"user":%q}`, sandbox.user))
+			if len(response.Cookies()) != 1 {
+				t.Fatalf("step %d: see as %s: %s %s", step, sandbox.user, response.Status, body)
+			}
+			sandbox.cookie = response.Cookies()[0]
+			live = append(live, sandbox)
 		case what == 8 && rng.IntN(4) == 0:
 			if err := a.app.EndSessions(c.user); err != nil {
 				t.Fatal(err)
