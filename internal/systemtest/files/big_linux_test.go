@@ -15,6 +15,7 @@ import (
 	"mime/multipart"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -74,6 +75,15 @@ type child struct {
 	url  string
 }
 
+// The visitor of all nodes has cookies, as a browser has: nodes show it what it has written at others.
+var visitor = func() *http.Client {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		panic(err) // it never fails
+	}
+	return &http.Client{Jar: jar}
+}()
+
 func start(t *testing.T, data string, env ...string) *child {
 	t.Helper()
 	self, err := os.Executable()
@@ -132,7 +142,7 @@ func (c *child) send(method, path string, body io.Reader, into any, headers ...s
 	for i := 0; i < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := visitor.Do(req)
 	if err != nil {
 		return err
 	}
@@ -311,9 +321,12 @@ func (c *child) download(path string, size int64) string {
 			c.t.Fatal(err)
 		}
 		req.Header.Set("Range", fmt.Sprintf("bytes=%d-", at))
-		res, err := http.DefaultClient.Do(req)
+		res, err := visitor.Do(req)
 		if err != nil {
 			c.t.Fatal(err)
+		}
+		if res.StatusCode > 299 {
+			c.t.Fatalf("GET %s: %s", path, res.Status)
 		}
 		n, err := io.CopyN(hash, res.Body, end-at)
 		_ = res.Body.Close() // the client goes away
