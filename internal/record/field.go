@@ -41,6 +41,8 @@ type Field struct {
 	rules   string       // the validate tag
 	groups  []string     // the groups that the tower tag names: "team+user"
 	layout  reflect.Kind // kind of the value behind the pointer, or of a list's elements
+	peeks   bool         // see canPeek
+	zero    Value        // of a record that does not have the member
 }
 
 var columnName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)

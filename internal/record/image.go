@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unsafe"
 )
@@ -22,7 +23,8 @@ type Image struct {
 	JSON    []byte // the public fields, as they are sent to clients
 	Private []byte // the private fields; nil if there are none
 
-	known  bool // it fits
+	known  bool          // it fits
+	peeks  atomic.Uint32 // values that were read from the JSON; maxPeeks once it is decoded
 	once   sync.Once
 	base   unsafe.Pointer
 	record any
@@ -46,6 +48,12 @@ func (i *Image) Copy() (any, error) {
 // Value returns the value of a field, or null if the stored one does not fit the field. For a list or an object, the value only reports whether there is
 // one.
 func (i *Image) Value(f *Field) Value {
+	if i.peeks.Load() < maxPeeks && i.known && f.peeks {
+		i.peeks.Add(1)
+		if v, ok := i.peek(f); ok {
+			return v
+		}
+	}
 	i.once.Do(i.decode)
 	if i.unfit != nil && i.unfit[f] {
 		return Value{}
@@ -72,6 +80,7 @@ func (i *Image) decode() {
 		record = i.decodeFields()
 	}
 	i.base, _ = i.Model.pointer(record)
+	i.peeks.Store(maxPeeks)
 }
 
 // WithVersion returns the image as written by the commit seq. The image must have
@@ -79,6 +88,7 @@ func (i *Image) decode() {
 func (i *Image) WithVersion(seq uint64) *Image {
 	written := &Image{Model: i.Model, ID: i.ID, Version: seq, JSON: i.JSON, Private: i.Private}
 	written.once.Do(func() { written.base, written.record, written.unfit, written.err = i.base, i.record, i.unfit, i.err })
+	written.peeks.Store(maxPeeks)
 	written.known = i.err == nil
 	return written
 }
@@ -159,6 +169,7 @@ func (m *Model) Freeze(record any, before *Image) (*Image, error) {
 	}
 	if err == nil && m.own(base, data) {
 		image.once.Do(func() { image.base, image.record = base, shallow.Interface() })
+		image.peeks.Store(maxPeeks)
 	} else if err == nil {
 		_, err = image.Record()
 	}
@@ -188,6 +199,7 @@ func (m *Model) Encoded(record any, id ID, version uint64, public, private []byt
 	}
 	image := &Image{Model: m, ID: id, Version: version, JSON: public, Private: private, known: true}
 	image.once.Do(func() { image.base, image.record = base, record })
+	image.peeks.Store(maxPeeks)
 	return image, nil
 }
 

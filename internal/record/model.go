@@ -222,6 +222,7 @@ func (m *Model) add(f *Field) {
 	f.plain = f.isPlain()
 	m.decoded = m.decoded || f.needsWhole()
 	f.quoted = appendName(nil, f.Name)
+	f.peeks, f.zero = f.canPeek(), f.read(reflect.New(m.structType).UnsafePointer())
 	m.deep = m.deep || f.Kind == Object || f.opaque()
 }
 
