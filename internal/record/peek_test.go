@@ -29,7 +29,7 @@ type many struct {
 	AuthorID ID         `json:"authorId" tower:"ref=users"`
 	Title    string     `json:"title"`
 	Mood     mood       `json:"mood,omitempty"`
-	Loud     yell      `json:"loud"`
+	Loud     yell       `json:"loud"`
 	Likes    int        `json:"likes,omitempty"`
 	Small    int8       `json:"small"`
 	Count    uint16     `json:"count"`
