@@ -50,10 +50,6 @@ type Sink interface {
 	// The two slices, and the slices of holders in them, are valid until Deliver
 	// returns. The sink may keep the deltas but must not change them.
 	Deliver(c store.Commit, effects []Effect, moved []Moved)
-
-	// Flush is called after each Deliver, without the lock. more is closed when there are more
-	// commits to deliver. It may wait for that, for a while: only what Deliver held back is late.
-	Flush(more <-chan struct{})
 }
 
 // An Effect is what a commit does to a query: for all of its holders or, if they have
@@ -148,7 +144,6 @@ func (e *Engine) Run(ctx context.Context) error {
 		default:
 			return fmt.Errorf("follow the feed: %w", err)
 		}
-		e.sink.Flush(e.feed.Ready())
 	}
 }
 

@@ -47,8 +47,6 @@ func (s *recorder) Rescope(c store.Commit) []Move {
 	return s.moves(c)
 }
 
-func (s *recorder) Flush(<-chan struct{}) {}
-
 func (s *recorder) Deliver(c store.Commit, effects []Effect, moved []Moved) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

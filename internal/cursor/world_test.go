@@ -297,8 +297,6 @@ func (w *world) Rescope(c store.Commit) []Move {
 	return moves
 }
 
-func (w *world) Flush(<-chan struct{}) {}
-
 func (w *world) Deliver(c store.Commit, effects []Effect, moved []Moved) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

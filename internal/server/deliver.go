@@ -26,7 +26,7 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 		h.app.resyncAll(cursor.Expired) // commits are missing from the log, so the rights of clients are unknown
 		return
 	}
-	touched := d.collect()
+	touched, delay := d.collect(), h.shouldDelay(commit)
 	for c := range h.renewed {
 		if len(c.touched) == 0 {
 			touched = append(touched, c)
@@ -41,11 +41,6 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 	d.trace.requestAcks(len(touched))
 	d.span = h.app.traces.Deliver(commit.Trace, commit.Seq, len(touched))
 	defer d.span.End(len(touched))
-	hold := h.shouldHold(commit, len(touched))
-	var wave *outbox.Wave
-	if !hold {
-		wave = h.beginWave(len(touched))
-	}
 	for _, c := range touched {
 		frame, err := d.frame(c)
 		if err != nil {
@@ -56,14 +51,16 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 		if d.wantsAcks() {
 			c.owed.Add(1)
 		}
-		c.outbox.Deliver(frame, hold, wave)
+		c.outbox.Deliver(frame, delay)
 		c.seq.Store(commit.Seq) // answers with this position come after the frame
-		if hold && !c.unflushed {
+		if delay && !c.unflushed {
 			c.unflushed = true
 			h.unflushed = append(h.unflushed, c)
 		}
 	}
-	wave.Close()
+	if !delay {
+		h.flushAll()
+	}
 	d.trace.publish(len(touched), h)
 	for _, c := range h.denied {
 		c.outbox.Finish(outbox.ClosePolicy, "this user's rights could not be evaluated; connect again")
@@ -73,74 +70,34 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 	h.denied = nil
 }
 
-// Frames are held back while more commits wait to be delivered, so that a burst becomes few
-// messages. Those for many clients are also held back while a wave of messages to many is being
-// written: there, they would slow each other down. The delay is bounded by these constants, and
-// by the time that sending will take anyway.
+// If more commits wait to be delivered, frames are held back until the last of them, so
+// that a burst becomes few messages. The delay is bounded: by these constants, and by the
+// time that sending will take anyway.
 const (
-	maxHeldCommits = 256
-	maxHeld        = 5 * time.Millisecond
-	sendTime       = 5 * time.Microsecond // added for each connection; a write to a socket takes twice as long
-	smallestWave   = 64                   // messages
+	maxDelayedCommits = 256 // commits
+	maxDelay          = 5 * time.Millisecond
+	sendTime          = 5 * time.Microsecond // added for each connection; a write to a socket takes twice as long
 )
 
-// shouldHold reports whether the frames of a commit, for so many connections, are held back.
-func (h *hub) shouldHold(commit store.Commit, connections int) bool {
-	more := h.app.store.Seq() > commit.Seq
-	if !more && (connections < smallestWave || h.wave.Over()) {
+// shouldDelay reports whether the frames of a commit are held back.
+func (h *hub) shouldDelay(commit store.Commit) bool {
+	if h.app.store.Seq() <= commit.Seq {
 		return false
 	}
-	if h.held == 0 {
-		h.heldSince = time.Now()
+	now := time.Now()
+	if h.unflushedFrom == 0 {
+		h.unflushedFrom, h.unflushedSince = commit.Seq, now
 	}
-	h.held++
-	return h.mayHold() > 0
+	return commit.Seq-h.unflushedFrom < maxDelayedCommits && now.Sub(h.unflushedSince) < maxDelay+time.Duration(len(h.unflushed))*sendTime
 }
 
-// mayHold returns for how long frames may still be held back.
-func (h *hub) mayHold() time.Duration {
-	if h.held == 0 || h.held >= maxHeldCommits {
-		return 0
-	}
-	return time.Until(h.heldSince.Add(maxHeld + time.Duration(len(h.unflushed))*sendTime))
-}
-
-// Flush sends the frames that were held back, unless more commits come before the last wave is
-// over. The engine calls it after each commit, with a channel that is closed when more come.
-func (h *hub) Flush(more <-chan struct{}) {
-	if left := h.mayHold(); left > 0 && len(h.unflushed) > 0 {
-		select {
-		case <-more:
-			return
-		default:
-		}
-		if !h.wave.Over() {
-			timeout := time.NewTimer(left)
-			defer timeout.Stop()
-			select {
-			case <-more:
-				return
-			case <-h.wave.Ended():
-			case <-timeout.C:
-			}
-		}
-	}
-	wave := h.beginWave(len(h.unflushed))
+// flushAll sends the frames that were held back.
+func (h *hub) flushAll() {
 	for i, c := range h.unflushed {
-		c.outbox.Flush(wave)
+		c.outbox.Flush()
 		c.unflushed, h.unflushed[i] = false, nil
 	}
-	wave.Close()
-	h.unflushed, h.held = h.unflushed[:0], 0
-}
-
-// beginWave returns the wave of messages to so many connections; nil if they are few.
-func (h *hub) beginWave(connections int) *outbox.Wave {
-	if connections < smallestWave {
-		return nil
-	}
-	h.wave = outbox.NewWave()
-	return h.wave
+	h.unflushed, h.unflushedFrom = h.unflushed[:0], 0
 }
 
 // A delivery sends the frames of one commit.

@@ -69,7 +69,7 @@ func (c *Connection) count(req *wire.Request) error {
 func (c *Connection) Handle(requests []wire.Request) {
 	if len(requests) > 1 { // send their answers as one message, too
 		c.outbox.Collect()
-		defer c.outbox.Flush(nil)
+		defer c.outbox.Flush()
 	}
 	for i := range requests {
 		req := &requests[i]
@@ -84,7 +84,7 @@ func (c *Connection) Handle(requests []wire.Request) {
 			c.app.traces.Applied(cmp.Or(req.From, req.Applied), req.Applied, c.number, c.outbox.Transport.Name())
 		default:
 			if req.Call != "" { // it may take a while
-				c.outbox.Flush(nil)
+				c.outbox.Flush()
 			}
 			c.handle(req)
 		}

@@ -36,11 +36,10 @@ type hub struct {
 	denied  []*Connection                 // connections whose session could not be evaluated
 	regions map[*Connection][]regionDelta // regions that this commit changes
 
-	// Only Deliver and Flush use these.
-	unflushed []*Connection
-	held      int // commits that are held back
-	heldSince time.Time
-	wave      *outbox.Wave // the last one; nil: none yet
+	// Only Deliver uses these.
+	unflushed      []*Connection
+	unflushedFrom  uint64 // the first commit that is held back, 0 for none
+	unflushedSince time.Time
 }
 
 func newHub(app *App) *hub {

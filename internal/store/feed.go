@@ -161,21 +161,6 @@ func (f *Feed) Next(ctx context.Context) (Commit, error) {
 	}
 }
 
-// Ready returns a channel that is closed once Next has something to return.
-func (f *Feed) Ready() <-chan struct{} {
-	r := &f.store.ring
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.closed || r.seq > f.seq {
-		return ready
-	}
-	return r.wake
-}
-
-var ready = make(chan struct{})
-
-func init() { close(ready) }
-
 // poll returns the next commit if there is one, and otherwise the zero Commit and a
 // channel that is closed when there may be one.
 func (f *Feed) poll() (Commit, <-chan struct{}, error) {

@@ -102,7 +102,7 @@ func (l *lag) act() {
 		l.outbox.Fill(l.reserved, l.answer)
 		l.reserved = nil
 	case n == 16:
-		l.outbox.Flush(nil)
+		l.outbox.Flush()
 	case l.random.IntN(6) == 0:
 		l.receive()
 	}
@@ -112,7 +112,7 @@ func (l *lag) finish() {
 	if l.reserved != nil {
 		l.outbox.Fill(l.reserved, nil)
 	}
-	l.outbox.Flush(nil)
+	l.outbox.Flush()
 	for l.read < len(l.messages) {
 		l.receive()
 	}
@@ -146,7 +146,7 @@ func (l *lag) commit() {
 		return
 	}
 	l.states[l.seq] = l.describe()
-	l.outbox.Deliver(NewFrame(l.seq, l.seq, false, deltas, nil), l.random.IntN(3) == 0, nil)
+	l.outbox.Deliver(NewFrame(l.seq, l.seq, false, deltas, nil), l.random.IntN(3) == 0)
 }
 
 // follow applies a commit that changed records into images, with random effects, and

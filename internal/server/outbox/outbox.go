@@ -18,8 +18,6 @@ type Outbox struct {
 	compactAt  int    // compact merges the queue at this number of bytes, if it is more than Limit
 	busy       bool   // a message is inside the transport
 	collecting bool   // the queue waits for Flush
-	held       bool   // the queue is only of commits that wait for Flush
-	wave       *Wave  // of the message inside the transport; nil: none
 	full       bool   // the client was too slow, or is cut off; nothing is queued any more
 	onIdle     func() // ends the transport when the queue is empty; nil: it stays open
 }
@@ -71,20 +69,17 @@ func (o *Outbox) Fill(s *Slot, text []byte) {
 }
 
 // Deliver queues a commit. Only one goroutine may call it. With hold, the commit waits
-// for Flush or for the next frame that is queued. A message that is sent at once belongs to
-// the wave; nil is none.
-func (o *Outbox) Deliver(f *Frame, hold bool, in *Wave) {
+// for Flush or for the next frame that is queued.
+func (o *Outbox) Deliver(f *Frame, hold bool) {
 	o.mu.Lock()
 	if hold && !o.full && o.bytes+len(f.text) < o.Limit {
-		o.held = o.held || len(o.queue) == 0
 		o.enqueue(f)
 		o.bytes += len(f.text)
 		o.mu.Unlock()
 		return
 	}
 	if !o.busy && !o.collecting && len(o.queue) == 0 && !o.full {
-		o.busy, o.wave = true, in
-		in.add()
+		o.busy = true
 		o.mu.Unlock()
 		o.Transport.Send(f.text)
 		return
@@ -102,15 +97,11 @@ func (o *Outbox) Collect() {
 	o.collecting = true
 }
 
-// Flush sends what was held back, in a wave; nil is none.
-func (o *Outbox) Flush(in *Wave) {
+// Flush sends what was held back.
+func (o *Outbox) Flush() {
 	o.mu.Lock()
-	o.collecting, o.held = false, false
+	o.collecting = false
 	next := o.takeReady()
-	if len(next) > 0 {
-		o.wave = in
-		in.add()
-	}
 	o.mu.Unlock()
 	o.send(next)
 }
@@ -177,14 +168,8 @@ func (o *Outbox) Cut(code int, reason string) {
 func (o *Outbox) Sent() {
 	o.mu.Lock()
 	o.busy = false
-	in := o.wave
-	o.wave = nil
-	var next []*Slot
-	if !o.held {
-		next = o.takeReady()
-	}
+	next := o.takeReady()
 	o.endIfIdle()
-	in.wrote()
 	o.send(next)
 }
 
@@ -209,7 +194,6 @@ func (o *Outbox) endIfIdle() {
 // message.
 func (o *Outbox) takeReady() []*Slot {
 	var slots []*Slot
-	o.held = false
 	for size := 0; !o.busy && !o.collecting && len(o.queue) > 0 && o.queue[0].ready; {
 		s := o.queue[0]
 		if size > 0 && size+s.bytes > MaxMessage {

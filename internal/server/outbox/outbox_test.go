@@ -46,7 +46,7 @@ func TestOutboxKeepsOrderAndJoins(t *testing.T) {
 		case 0:
 			o.Collect()
 		case 1, 2:
-			o.Flush(nil)
+			o.Flush()
 		}
 		if reserved != nil && random.IntN(10) == 0 {
 			o.Fill(reserved, late)
@@ -63,7 +63,7 @@ func TestOutboxKeepsOrderAndJoins(t *testing.T) {
 	if reserved != nil {
 		o.Fill(reserved, late)
 	}
-	o.Flush(nil)
+	o.Flush()
 	for ; sent < len(messages); sent++ {
 		o.Sent()
 	}
