@@ -55,12 +55,8 @@ func BenchmarkPage(b *testing.B) {
 }
 
 func benchTowerPage(b *testing.B) http.Handler {
-	r := tower.NewRouter(func(ctx context.Context, c *tower.Connection) (*benchPosts, error) { return &benchPosts{c}, nil })
-	posts := tower.Mount(r, "posts", func(c *benchPosts) *benchPosts { return c })
-	tower.Page(posts, "GET /posts", tower.ViewOnly)
-	tower.Cursor(posts, "newest", (*benchPosts).Newest)
 	config := sample()
-	config.Routes = r
+	config.Routes = benchPostsRoutes()
 	config.Files = fstest.MapFS{
 		"views/layout.html":      {Data: []byte(`<!doctype html><title>Posts</title>{{template "main" .}}`)},
 		"views/posts/index.html": {Data: []byte(`{{define "main"}}{{$l := .Cursor "newest" "posts/_post.html"}}<ul {{$l.Attrs}}>{{$l.Items}}</ul>{{end}}`)},
