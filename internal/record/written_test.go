@@ -2,6 +2,7 @@ package record
 
 import (
 	"encoding/json"
+	"math"
 	"math/rand/v2"
 	"reflect"
 	"strings"
@@ -151,7 +152,7 @@ func fill(random *rand.Rand, v reflect.Value, depth int) {
 	case reflect.Bool:
 		v.SetBool(true)
 	case reflect.Float32, reflect.Float64:
-		v.SetFloat([]float64{-0.0, 1.5, 1e300, -1e-7}[random.IntN(4)])
+		v.SetFloat([]float64{math.Copysign(0, -1), 1.5, 1e300, -1e-7}[random.IntN(4)])
 		if v.Kind() == reflect.Float32 {
 			v.SetFloat(float64(random.Float32()))
 		}
