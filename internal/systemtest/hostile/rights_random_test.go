@@ -2,8 +2,10 @@ package hostile
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"os"
 	"strconv"
@@ -73,13 +75,16 @@ func (c *credential) answers() bool {
 
 // TestNothingIsAnsweredAfterItsEnd signs in and out, starts sandboxes, makes tokens, changes and revokes
 // them, and connects over all transports at random, and looks for an answer or a frame to what has
-// ended. TOWER_TEST_STEPS says how many steps it takes.
+// ended. TOWER_TEST_STEPS says how many steps it takes, TOWER_TEST_SEED which.
 func TestNothingIsAnsweredAfterItsEnd(t *testing.T) {
 	steps := 60
 	if n, err := strconv.Atoi(os.Getenv("TOWER_TEST_STEPS")); err == nil {
 		steps = n
 	}
 	seed := rand.Uint64()
+	if n, err := strconv.ParseUint(os.Getenv("TOWER_TEST_SEED"), 10, 64); err == nil {
+		seed = n
+	}
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 1))
 	a := attack(t, sights(nil))
@@ -174,6 +179,10 @@ func (p *peer) expectSilence(secret string) {
 	_ = p.line.send(`{"id":99,"call":"POST /echo","in":{"text":"too late"}}`)
 	for {
 		message, end, err := p.line.receive()
+		var timeout net.Error
+		if errors.As(err, &timeout) && timeout.Timeout() {
+			p.t.Fatalf("it is open %s after its end: %v", patience, err)
+		}
 		if end != nil || err != nil {
 			return
 		}
