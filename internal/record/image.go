@@ -83,13 +83,19 @@ func (i *Image) decode() {
 	i.peeks.Store(maxPeeks)
 }
 
+// hold makes record, which is at base, that of an image that nobody has asked for one: it is never
+// decoded. It must be called before the image is shared.
+func (i *Image) hold(base unsafe.Pointer, record any) {
+	i.once.Do(func() { i.base, i.record = base, record })
+	i.peeks.Store(maxPeeks)
+}
+
 // WithVersion returns the image as written by the commit seq. The image must have
 // been decoded.
 func (i *Image) WithVersion(seq uint64) *Image {
 	written := &Image{Model: i.Model, ID: i.ID, Version: seq, JSON: i.JSON, Private: i.Private}
-	written.once.Do(func() { written.base, written.record, written.unfit, written.err = i.base, i.record, i.unfit, i.err })
-	written.peeks.Store(maxPeeks)
-	written.known = i.err == nil
+	written.hold(i.base, i.record)
+	written.unfit, written.err, written.known = i.unfit, i.err, i.err == nil
 	return written
 }
 
@@ -168,8 +174,7 @@ func (m *Model) Freeze(record any, before *Image) (*Image, error) {
 		image.Private, err = m.keepUnknown(image.Private, before)
 	}
 	if err == nil && m.own(base, data) {
-		image.once.Do(func() { image.base, image.record = base, shallow.Interface() })
-		image.peeks.Store(maxPeeks)
+		image.hold(base, shallow.Interface())
 	} else if err == nil {
 		_, err = image.Record()
 	}
@@ -198,8 +203,7 @@ func (m *Model) Encoded(record any, id ID, version uint64, public, private []byt
 		return nil, fmt.Errorf("a %T is not a record of %s", record, m.Name)
 	}
 	image := &Image{Model: m, ID: id, Version: version, JSON: public, Private: private, known: true}
-	image.once.Do(func() { image.base, image.record = base, record })
-	image.peeks.Store(maxPeeks)
+	image.hold(base, record)
 	return image, nil
 }
 

@@ -3,7 +3,6 @@ package record
 import (
 	"bytes"
 	"encoding/json"
-	"reflect"
 	"strconv"
 	"strings"
 	"time"
@@ -17,14 +16,8 @@ const maxPeeks = 4
 
 // canPeek reports whether a field's value can be read from JSON without encoding/json.
 func (f *Field) canPeek() bool {
-	base := f.typ
-	if f.pointer {
-		base = base.Elem()
-	}
-	own := reflect.PointerTo(base)
-	decodes := base != timeType && (own.Implements(unmarshalerType) || own.Implements(textUnmarshalerType))
 	escaped := func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`"\<>&`, r) }
-	return f.Kind < List && f.File == nil && !f.opaque() && !decodes && !strings.ContainsFunc(f.Name, escaped)
+	return f.Kind < List && f.File == nil && !f.opaque() && !hasCodec(f.typ) && !strings.ContainsFunc(f.Name, escaped)
 }
 
 // peek returns a field's value from the JSON of an image that fits its model. It returns false
@@ -93,12 +86,8 @@ func (f *Field) bits() int {
 }
 
 func textOf(data []byte) (string, bool) {
-	if len(data) < 2 || data[0] != '"' {
-		return "", false
-	}
-	inner := data[1 : len(data)-1]
-	if bytes.IndexByte(inner, '\\') < 0 && utf8.Valid(inner) {
-		return string(inner), true
+	if isBare(data) {
+		return string(data[1 : len(data)-1]), true
 	}
 	var text string
 	err := json.Unmarshal(data, &text)

@@ -53,7 +53,7 @@ type Search struct {
 	open    sync.Map // reflect.Type → bool: whether values of the type can hold one
 }
 
-// NewSearch returns a search for records of those models that have private fields.
+// NewSearch returns a search for records of models. It ignores models without private fields.
 func NewSearch(models []*Model) *Search {
 	s := &Search{private: map[reflect.Type]*Model{}}
 	for _, m := range models {

@@ -33,38 +33,11 @@ func (m *Model) written(data []byte) []writtenMember {
 			return nil
 		}
 		f := m.Fields[next]
-		end := len(f.quoted) + valueEnd(rest[len(f.quoted):])
+		end := len(f.quoted) + valueSize(rest[len(f.quoted):])
 		members = append(members, writtenMember{f, rest[:end], rest[len(f.quoted):end]})
 		rest, next = rest[end:], next+1
 	}
 	return members
-}
-
-// valueEnd returns the length of the value at the beginning of data, within an object.
-func valueEnd(data []byte) int {
-	depth := 0
-	for i := 0; i < len(data); i++ {
-		switch data[i] {
-		case '"':
-			for i++; i < len(data) && data[i] != '"'; i++ {
-				if data[i] == '\\' {
-					i++
-				}
-			}
-		case '{', '[':
-			depth++
-		case '}', ']':
-			if depth == 0 {
-				return i
-			}
-			depth--
-		case ',':
-			if depth == 0 {
-				return i
-			}
-		}
-	}
-	return len(data)
 }
 
 // divide does what [Model.Split] does with a record that encoding/json has written.
