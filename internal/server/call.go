@@ -301,7 +301,7 @@ func (a *App) handle(ctx context.Context, rt *route.Route, path url.Values, body
 		if ctx.Err() != nil {
 			return handled, ctx.Err()
 		}
-		if s := c.current(); s != nil && s.Allows(rt) && c.refuses(rt, rt.Method) == nil {
+		if s := c.current(); s != nil && s.admits(rt, rt.Method) == nil {
 			c.push(ctx, s, rt, path, body)
 			handled++
 		}

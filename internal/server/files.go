@@ -102,10 +102,7 @@ func (a *App) mayUpload(r *http.Request, rt *route.Route) error {
 	if v.session.err != nil {
 		return v.session.err
 	}
-	if !v.session.Allows(rt) {
-		return v.session.errNotAllowed(rt)
-	}
-	return v.conn.refuses(rt, rt.Method)
+	return v.session.admits(rt, rt.Method)
 }
 
 // receiver stores the files that a form sends in a field.

@@ -20,10 +20,7 @@ func (a *App) serveHandler(ctx context.Context, w http.ResponseWriter, r *http.R
 	if err := a.admit(s.Conn, rt); err != nil {
 		return err
 	}
-	if !s.Allows(rt) {
-		return s.errNotAllowed(rt)
-	}
-	if err := s.Conn.refuses(rt, r.Method); err != nil {
+	if err := s.admits(rt, r.Method); err != nil {
 		return err
 	}
 	controller, err := s.Controller(rt.Controller)

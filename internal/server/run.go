@@ -29,9 +29,8 @@ const drain = 5 * time.Second
 // jobsGrace is the part of drain after which the contexts of running jobs end, in production.
 const jobsGrace = 2 * time.Second
 
-// The ballast counts as live memory, so that garbage is collected when there are at least 16 MiB more
-// of it than of that, not each time a heap of a few megabytes has doubled. Nobody writes to it, so
-// that it is no resident memory.
+// The ballast counts as live memory. Go collects garbage when the heap has doubled, so it leaves a small
+// heap alone until that has 32 MiB. Nobody writes to the ballast, so it takes no resident memory.
 var ballast = make([]byte, 16<<20)
 
 // Listen describes where an application is served.

@@ -137,6 +137,14 @@ func (s *Session) errNotAllowed(rt *route.Route) error {
 	return fault.Errorf(fault.Forbidden, "you may not use %s", rt.Pattern())
 }
 
+// admits returns an error if the session's client may not use an action or a handler by a method.
+func (s *Session) admits(rt *route.Route, method string) error {
+	if !s.Allows(rt) {
+		return s.errNotAllowed(rt)
+	}
+	return s.Conn.refuses(rt, method)
+}
+
 func errNotOpened(rt *route.Route) error {
 	return fault.Errorf(fault.Forbidden, "you may not open %s", rt.Name)
 }
