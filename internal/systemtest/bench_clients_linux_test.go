@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -257,10 +256,8 @@ func (a *ages) takeP99() time.Duration {
 	if len(a.all) == 0 {
 		return 0
 	}
-	slices.Sort(a.all)
-	p99 := a.all[len(a.all)*99/100]
-	a.all = nil
-	return p99
+	defer func() { a.all = nil }()
+	return p99(a.all)
 }
 
 // count takes the marks that a client receives off what is left to come.

@@ -7,18 +7,20 @@ import (
 	"testing"
 	"time"
 
+	"github.com/towerkit/tower"
 	"github.com/towerkit/tower/internal/repl/control"
 	"github.com/towerkit/tower/internal/wire"
 )
 
 const firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
-// A console ends one device of a user, or all: in that moment, for good, and no other.
-func TestAConsoleEndsSessions(t *testing.T) {
+// attackBesideConsole returns the attacker of an application, and a console on it.
+func attackBesideConsole(t *testing.T, config tower.Config) (attacker, *control.Client) {
+	t.Helper()
 	folder := t.TempDir()
 	t.Setenv("TOWER_FOLDER", folder)
 	t.Setenv("XDG_RUNTIME_DIR", folder)
-	a := attack(t, devices())
+	a := attack(t, config)
 	if err := a.app.OpenControl(); err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +28,13 @@ func TestAConsoleEndsSessions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer console.Close()
+	t.Cleanup(func() { console.Close() })
+	return a, console
+}
+
+// A console ends one device of a user, or all: in that moment, for good, and no other.
+func TestAConsoleEndsSessions(t *testing.T) {
+	a, console := attackBesideConsole(t, devices())
 	do := func(req wire.ControlRequest, out any) error {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()

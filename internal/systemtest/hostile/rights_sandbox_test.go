@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/towerkit/tower"
-	"github.com/towerkit/tower/internal/repl/control"
 	"github.com/towerkit/tower/internal/wire"
 	"github.com/towerkit/tower/towertest"
 )
@@ -297,18 +296,7 @@ func TestASandboxEnds(t *testing.T) {
 
 // TestASandboxIsLogged looks for the actor in what a sandbox commits.
 func TestASandboxIsLogged(t *testing.T) {
-	folder := t.TempDir()
-	t.Setenv("TOWER_FOLDER", folder)
-	t.Setenv("XDG_RUNTIME_DIR", folder)
-	a := attack(t, sights(nil))
-	if err := a.app.OpenControl(); err != nil {
-		t.Fatal(err)
-	}
-	console, err := control.Attach(t.Context(), wire.SocketPath(folder, folder), "console:mira")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer console.Close()
+	a, console := attackBesideConsole(t, sights(nil))
 	admin, ada := a.makeUser("admin"), a.makeUser("ada")
 	seen := a.onDevice(admin.ID).seeAs(ada.ID, towertest.Socket)
 	seen.request("DELETE", "/see", url.Values{}.Encode())
