@@ -34,6 +34,7 @@ type Field struct {
 
 	offset  uintptr
 	pointer bool   // the field is a pointer to its value
+	raw     bool   // it is a json.RawMessage
 	plain   bool   // its value in the struct is what decoding its JSON gives
 	quoted  []byte // its name in JSON, with the colon
 	typ     reflect.Type

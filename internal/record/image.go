@@ -167,13 +167,17 @@ func (m *Model) Freeze(record any, before *Image) (*Image, error) {
 	if err == nil && before != nil {
 		data, err = m.keepNested(data, base, before)
 	}
+	var members []writtenMember
+	if err == nil && (m.private || !m.plain) {
+		members = m.written(data)
+	}
 	if image.JSON = data; err == nil && m.private {
-		image.JSON, image.Private, err = m.divide(data)
+		image.JSON, image.Private, err = m.divide(data, members)
 	}
 	if err == nil && before != nil && before.Private != nil {
 		image.Private, err = m.keepUnknown(image.Private, before)
 	}
-	if err == nil && m.own(base, data) {
+	if err == nil && m.own(base, members) {
 		image.hold(base, shallow.Interface())
 	} else if err == nil {
 		_, err = image.Record()
@@ -192,7 +196,7 @@ func (m *Model) Encode(record any) (public, private []byte, err error) {
 	if err != nil || !m.private {
 		return data, nil, err
 	}
-	return m.divide(data)
+	return m.divide(data, m.written(data))
 }
 
 // Encoded returns the image of record, a *T of the model that nobody changes any more, from what

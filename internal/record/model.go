@@ -57,6 +57,8 @@ type Model struct {
 	private    bool     // a field is private
 	shared     bool     // copies of a record share memory
 	decoded    bool     // only decoding a stored record gives what is stored of it
+	plain      bool     // all fields are plain
+	copies     bool     // all fields are plain or raw
 	deep       bool     // a field may be nested, or is encoded by a method of its own
 	prototype  any      // pointers into it name fields
 }
@@ -74,7 +76,7 @@ func NewModel(name string, prototype any) (*Model, error) {
 	if !modelName.MatchString(name) {
 		return nil, fmt.Errorf("model %q: a name consists of letters, digits and _ and begins with a lower-case letter", name)
 	}
-	m := &Model{Name: name, Type: ptr.Elem().Name(), structType: ptr.Elem(), ptrType: ptr, byName: map[string]*Field{}, prototype: prototype}
+	m := &Model{Name: name, Type: ptr.Elem().Name(), structType: ptr.Elem(), ptrType: ptr, byName: map[string]*Field{}, plain: true, copies: true, prototype: prototype}
 	header, ok := m.structType.FieldByName("Record")
 	if !ok || !embedded(header) || !headers[header.Type] || len(header.Index) != 1 {
 		return nil, fmt.Errorf("model %q: %s does not embed tower.Record", name, m.Type)
@@ -219,7 +221,8 @@ func (m *Model) add(f *Field) {
 		m.files = append(m.files, f)
 	}
 	m.shared = m.shared || shares(f.typ)
-	f.plain = f.isPlain()
+	f.raw, f.plain = f.typ == rawType, f.isPlain()
+	m.plain, m.copies = m.plain && f.plain, m.copies && (f.plain || f.raw)
 	m.decoded = m.decoded || f.needsWhole()
 	f.quoted = appendName(nil, f.Name)
 	f.peeks, f.zero = f.canPeek(), f.read(reflect.New(m.structType).UnsafePointer())

@@ -42,7 +42,7 @@ func (m *Model) Public(record any) ([]byte, error) {
 	if err != nil || string(data) == "null" {
 		return data, err
 	}
-	public, _, err := m.divide(data)
+	public, _, err := m.divide(data, m.written(data))
 	return public, err
 }
 

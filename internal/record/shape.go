@@ -37,6 +37,7 @@ func (f *Field) Shape() string {
 }
 
 var (
+	rawType           = reflect.TypeFor[json.RawMessage]()
 	marshalerType     = reflect.TypeFor[json.Marshaler]()
 	textMarshalerType = reflect.TypeFor[encoding.TextMarshaler]()
 )

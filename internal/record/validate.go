@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"sync"
 
 	"github.com/go-playground/validator/v10"
 )
@@ -38,6 +39,9 @@ const embeddedPath = "^"
 // failedTags returns the validate tags that the struct behind record breaks, or an
 // error if a tag is invalid.
 func failedTags(record any) (failed validator.ValidationErrors, err error) {
+	if !hasTags(reflect.TypeOf(record)) {
+		return nil, nil // the validator would visit each field
+	}
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%v", r)
@@ -47,6 +51,41 @@ func failedTags(record any) (failed validator.ValidationErrors, err error) {
 		return nil, err
 	}
 	return failed, nil
+}
+
+var tagged sync.Map // whether a type has validate tags, by its reflect.Type
+
+// hasTags reports whether a value of type t, or what it holds, may have validate tags.
+func hasTags(t reflect.Type) bool {
+	if has, ok := tagged.Load(t); ok {
+		return has.(bool)
+	}
+	has := findTags(t, map[reflect.Type]bool{})
+	tagged.Store(t, has)
+	return has
+}
+
+func findTags(t reflect.Type, seen map[reflect.Type]bool) bool {
+	if seen[t] {
+		return false
+	}
+	seen[t] = true
+	switch t.Kind() {
+	case reflect.Interface:
+		return true // it may hold anything
+	case reflect.Map:
+		return findTags(t.Key(), seen) || findTags(t.Elem(), seen)
+	case reflect.Pointer, reflect.Slice, reflect.Array:
+		return findTags(t.Elem(), seen)
+	case reflect.Struct:
+		for i := range t.NumField() {
+			f := t.Field(i)
+			if _, has := f.Tag.Lookup("validate"); has || findTags(f.Type, seen) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Validate adds a problem for each rule that the struct behind record breaks: those

@@ -2,6 +2,7 @@ package record
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -104,5 +105,22 @@ func TestProblems(t *testing.T) {
 	}
 	if got := (&InvalidError{Model: "posts", Problems: problems}).Error(); got != "posts: is not good; title is required, is too loud" {
 		t.Error(got)
+	}
+}
+
+// TestTagsAreFound tries the places in which a value may have validate tags.
+func TestTagsAreFound(t *testing.T) {
+	type tree struct {
+		Name     string
+		Children []*tree
+	}
+	for value, want := range map[any]bool{
+		&plainly{}: false, &varied{}: true, &tree{}: false, &signup{}: true, &Address{}: true,
+		&struct{ Home *Address }{}: true, &struct{ Homes []map[string]Address }{}: true, &struct{ Home any }{}: true,
+		&struct{ Home [1]map[Address]int }{}: true, &struct{ At time.Time }{}: false, new(int): false,
+	} {
+		if hasTags(reflect.TypeOf(value)) != want {
+			t.Errorf("%T has tags: %t", value, !want)
+		}
 	}
 }

@@ -40,9 +40,9 @@ func (m *Model) written(data []byte) []writtenMember {
 	return members
 }
 
-// divide does what [Model.Split] does with a record that encoding/json has written.
-func (m *Model) divide(data []byte) (public, private []byte, err error) {
-	members := m.written(data)
+// divide does what [Model.Split] does with a record that encoding/json has written, with these
+// members.
+func (m *Model) divide(data []byte, members []writtenMember) (public, private []byte, err error) {
 	if members == nil {
 		return m.Split(data, nil)
 	}
@@ -67,35 +67,38 @@ func (m *Model) divide(data []byte) (public, private []byte, err error) {
 }
 
 // own makes the record at base, which this package owns and which encoding/json has
-// written as data, what decoding data gives, and keeps no memory of others in it. It
-// returns false if only decoding can do that.
-func (m *Model) own(base unsafe.Pointer, data []byte) bool {
-	if m.decoded {
+// written with these members, what decoding them gives, and keeps no memory of others in it. It
+// returns false if only decoding the whole can do that.
+func (m *Model) own(base unsafe.Pointer, members []writtenMember) bool {
+	if m.decoded || members == nil && !m.plain {
 		return false
 	}
-	var members []writtenMember
 	for _, f := range m.Fields {
 		if f.plain {
 			f.detach(base)
 			continue
 		}
-		if members == nil {
-			members = m.written(data)
+		var value []byte // nil if it is left out
+		if i := slices.IndexFunc(members, func(w writtenMember) bool { return w.field == f }); i >= 0 {
+			value = members[i].value
+		}
+		if f.raw {
+			*f.rawAt(base) = bytes.Clone(value)
+			continue
 		}
 		at := f.at(base)
 		at.SetZero()
-		i := slices.IndexFunc(members, func(w writtenMember) bool { return w.field == f })
-		if i >= 0 && json.Unmarshal(members[i].value, at.Addr().Interface()) != nil || members == nil {
+		if value != nil && json.Unmarshal(value, at.Addr().Interface()) != nil {
 			return false
 		}
 	}
 	return true
 }
 
-// copyOf returns a new *T with the fields of record, a *T of the model, that has no memory in
+// copyOf returns a new *T with the fields of record, a stored *T of the model, that has no memory in
 // common with it; nil if only decoding can make one.
 func (m *Model) copyOf(record any) any {
-	if m.decoded || slices.ContainsFunc(m.Fields, func(f *Field) bool { return !f.plain }) {
+	if m.decoded || !m.copies {
 		return nil
 	}
 	shallow := reflect.New(m.structType)
@@ -132,9 +135,16 @@ func (f *Field) needsWhole() bool {
 	return !f.plain && options != "" && options != "omitempty"
 }
 
-// detach replaces what a plain field of the struct at base refers to by a copy.
+// rawAt returns where the raw field is in the struct at base.
+func (f *Field) rawAt(base unsafe.Pointer) *json.RawMessage {
+	return (*json.RawMessage)(unsafe.Add(base, f.offset))
+}
+
+// detach replaces what a plain or raw field of the struct at base refers to by a copy.
 func (f *Field) detach(base unsafe.Pointer) {
 	switch {
+	case f.raw:
+		*f.rawAt(base) = bytes.Clone(*f.rawAt(base))
 	case f.pointer:
 		if at := f.at(base); !at.IsNil() {
 			own := reflect.New(f.typ.Elem())

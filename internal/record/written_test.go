@@ -124,7 +124,7 @@ func TestFrozenImagesAreWhatTheirJSONSays(t *testing.T) {
 				t.Fatal(err)
 			}
 			data, _ := json.Marshal(frozen)
-			public, private, err := m.divide(data)
+			public, private, err := m.divide(data, m.written(data))
 			wantPublic, wantPrivate, wantErr := m.Split(data, nil)
 			if err != nil || wantErr != nil || string(public) != string(wantPublic) || string(private) != string(wantPrivate) {
 				t.Fatalf("%v, %v: %s is divided into\n%s\n%s, not\n%s\n%s", err, wantErr, data, public, private, wantPublic, wantPrivate)
