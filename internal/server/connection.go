@@ -57,7 +57,8 @@ type Connection struct {
 	regions []*region
 	ended   bool
 
-	leaving atomic.Bool // it ends after the answer to the running call: its session has ended
+	leaving atomic.Bool   // it ends after the answer to the running call: its session has ended
+	last    atomic.Uint64 // the commit that ended the session, if leaving: no later one is sent; 0: none
 
 	public struct { // see Public
 		once  sync.Once

@@ -42,6 +42,10 @@ func (h *hub) Deliver(commit store.Commit, effects []cursor.Effect, moved []curs
 	d.span = h.app.traces.Deliver(commit.Trace, commit.Seq, len(touched))
 	defer d.span.End(len(touched))
 	for _, c := range touched {
+		if c.endedBefore(commit.Seq) {
+			c.touched = c.touched[:0]
+			continue
+		}
 		frame, err := d.frame(c)
 		if err != nil {
 			h.app.Report(h.app.ctx, "rule", err)

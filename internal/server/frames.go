@@ -210,7 +210,11 @@ func (c *Connection) handleCall(ctx context.Context, s *Session, req *wire.Reque
 		return c.app.refusedCall(req, c.app.Report(ctx, "request", err))
 	}
 	c.answered(len(result.Out))
-	answer := &wire.Answer{ID: req.ID, Status: result.Status, Out: result.Out, Repeated: result.repeated, At: wire.Position(c.app.store.Epoch(), max(result.Seq, c.seq.Load()))}
+	seq := max(result.Seq, c.seq.Load())
+	if c.endedBefore(seq) {
+		seq = c.last.Load()
+	}
+	answer := &wire.Answer{ID: req.ID, Status: result.Status, Out: result.Out, Repeated: result.repeated, At: wire.Position(c.app.store.Epoch(), seq)}
 	if req.Form != nil || result.given != nil {
 		answer.Location = result.Location
 	}

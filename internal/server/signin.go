@@ -406,12 +406,16 @@ func thenPath(sent url.Values) (path string, said bool) {
 }
 
 // endByCommit ends the connections whose sessions or tokens a commit has ended, on this node or another.
-// They receive nothing of the commit. It runs under the lock of the engine, so it leaves
-// the rest to the transports.
+// They receive nothing of the commit, but for one that runs the call that ends its session: it receives
+// nothing that comes after. It runs under the lock of the engine, so it leaves the rest to the transports.
 func (h *hub) endByCommit(commit store.Commit) {
 	for _, over := range h.app.sessions.Ended(commit.Changes) {
 		for _, c := range h.of(over.User) {
-			if c.login.ID == over.ID && !c.leaving.Load() {
+			switch {
+			case c.login.ID != over.ID:
+			case c.leaving.Load():
+				c.last.CompareAndSwap(0, commit.Seq)
+			default:
 				c.cut.Store(true)
 				c.outbox.Cut(outbox.CloseSession, sessionOver)
 			}
@@ -428,6 +432,12 @@ func (h *hub) sessions() []record.ID {
 		}
 	}
 	return slices.Collect(maps.Keys(ids))
+}
+
+// endedBefore reports whether a commit comes after the end of the connection's session.
+func (c *Connection) endedBefore(seq uint64) bool {
+	last := c.last.Load()
+	return last != 0 && last < seq
 }
 
 // leaveIfOver ends the connection if the call that it has just answered ended its session.
