@@ -36,6 +36,7 @@ type attacker struct {
 	adds []string // names and values of headers of each request, in turn
 
 	cookie *http.Cookie // sent as it is; nil: each request has a new one of the user
+	web    *http.Client // that all requests share; nil: each has a connection of its own
 }
 
 // in returns the attacker for a part of the test.
@@ -97,9 +98,12 @@ func (a attacker) open(text string) *net.TCPConn {
 	return conn.(*net.TCPConn)
 }
 
-// client returns an HTTP client that dials from the attacker's address, keeps no connection
-// and follows no redirect.
+// client returns an HTTP client that dials from the attacker's address, keeps no connection unless requests
+// share them, and follows no redirect.
 func (a attacker) client() *http.Client {
+	if a.web != nil {
+		return a.web
+	}
 	return &http.Client{Timeout: patience, Transport: &http.Transport{DialContext: a.dial, DisableKeepAlives: true},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }

@@ -239,7 +239,7 @@ type streamLine struct {
 
 func (l links) openStream() (line, int, string) {
 	l.t.Helper()
-	client := l.client()
+	client := *l.client()
 	client.Timeout = 0 // a stream lasts
 	response, err := client.Do(l.newRequest("POST", "/_tower/stream", ""))
 	if err != nil {

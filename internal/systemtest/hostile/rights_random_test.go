@@ -1,15 +1,14 @@
 package hostile
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -18,176 +17,195 @@ import (
 	"github.com/towerkit/tower/towertest"
 )
 
-// TestSigningInStartsAnotherSession has an attacker plant a cookie of their own before a victim
-// signs in.
-func TestSigningInStartsAnotherSession(t *testing.T) {
-	a := attack(t, devices())
-	ada, eve := a.makeUser("ada"), a.makeUser("eve")
-	planted := a.onDevice(eve.ID)
-	victim := planted
-	response, body := victim.request("POST", "/session", fmt.Sprintf(`{"user":%q}`, ada.ID))
-	if response.StatusCode != http.StatusOK || len(response.Cookies()) != 1 {
-		t.Fatalf("signing in: %s %s", response.Status, body)
-	}
-	victim.cookie = response.Cookies()[0]
-	if user := victim.who(); user != ada.ID || victim.cookie.Value == planted.cookie.Value {
-		t.Errorf("the victim is %q, with the cookie that was planted: %v", user, victim.cookie.Value == planted.cookie.Value)
-	}
-	planted.expectNobody(towertest.Socket)
-}
-
-// TestATokenIsRevokedOnceByManyAtOnce revokes with one token over many connections at once.
-func TestATokenIsRevokedOnceByManyAtOnce(t *testing.T) {
-	a := attack(t, keys())
-	holder, _ := a.holding(a.makeUser("ada").ID, "keys.*")
-	var mu sync.Mutex
-	statuses := map[int]int{}
-	var all sync.WaitGroup
-	for range 8 {
-		all.Go(func() {
-			response, _ := holder.request("DELETE", "/keys", "")
-			mu.Lock()
-			statuses[response.StatusCode]++
-			mu.Unlock()
-		})
-	}
-	all.Wait()
-	if statuses[200] != 1 || statuses[200]+statuses[401]+statuses[404] != 8 {
-		t.Errorf("it was revoked so: %v", statuses)
-	}
-}
-
-// A credential is a session or a token that the model knows.
-type credential struct {
-	attacker
-	user  tower.ID
-	token tower.ID    // "": a session's
-	under *credential // of a sandbox: the actor's session
-	ended bool
-	peers []*peer
-}
-
-// answers reports whether a request by the credential is answered as its user's.
-func (c *credential) answers() bool {
-	response, body := c.request("GET", "/_tower/session", "")
-	return response.StatusCode == 200 && strings.Contains(body, string(c.user))
-}
-
-// TestNothingIsAnsweredAfterItsEnd signs in and out, starts sandboxes, makes tokens, changes and revokes
-// them, and connects over all transports at random, and looks for an answer or a frame to what has
-// ended. TOWER_TEST_STEPS says how many steps it takes, TOWER_TEST_SEED which.
+// TestNothingIsAnsweredAfterItsEnd has many users at once sign in and out, begin and leave sandboxes, make, change
+// and revoke tokens, let sessions expire, and connect and connect again over all transports, at random, while the
+// server is killed and started again. It looks for an answer or a frame to what has ended, and for an end of what
+// has not.
+//
+// Nothing is waited for but what must come. Each write of a user has a number, and what is written after the answer
+// to an end has a greater one than what was written before. So what a connection receives until the server closes
+// it shows whether it has received anything from after its end.
+//
+// TOWER_TEST_STEPS says how many steps all users take together, TOWER_TEST_KILLS how often the server is killed, and
+// TOWER_TEST_SEED makes the same decisions again, if not the same races.
 func TestNothingIsAnsweredAfterItsEnd(t *testing.T) {
-	steps := 60
-	if n, err := strconv.Atoi(os.Getenv("TOWER_TEST_STEPS")); err == nil {
-		steps = n
+	const actors = 48
+	w := &world{t: t, steps: setting(t, "TOWER_TEST_STEPS", 1200), kills: setting(t, "TOWER_TEST_KILLS", 2),
+		seed: uint64(setting(t, "TOWER_TEST_SEED", int(rand.Uint64()>>1))), spent: map[string]spent{}}
+	t.Logf("seed %d", w.seed)
+	w.server = startProcess(t)
+	began := time.Now()
+	var acting sync.WaitGroup
+	for number := range actors {
+		acting.Go(func() { newActor(w, number).act() })
 	}
-	seed := rand.Uint64()
-	if n, err := strconv.ParseUint(os.Getenv("TOWER_TEST_SEED"), 10, 64); err == nil {
-		seed = n
-	}
-	t.Logf("seed %d", seed)
-	rng := rand.New(rand.NewPCG(seed, 1))
-	a := attack(t, sights(nil))
-	admin := a.makeUser("admin").ID
-	users := []tower.ID{a.makeUser("ada").ID, a.makeUser("bob").ID, admin}
-	var live []*credential
-	end := func(over *credential) {
-		for _, c := range live {
-			c.ended = c.ended || c == over || c.under == over
-		}
-	}
-	for step := range steps {
-		var c *credential
-		if len(live) > 0 {
-			c = live[rng.IntN(len(live))]
-		}
-		switch what := rng.IntN(10); {
-		case what < 2 || c == nil:
-			user := users[rng.IntN(len(users))]
-			live = append(live, &credential{attacker: a.onDevice(user), user: user})
-		case what == 2:
-			held, token := a.holding(c.user, "*")
-			live = append(live, &credential{attacker: held, user: c.user, token: token.ID})
-		case what < 5 && len(c.peers) < 3:
-			p := c.greet(towertest.Transports()[rng.IntN(3)])
-			p.answer(1, `{"id":1,"open":"notes.all"}`)
-			c.peers = append(c.peers, p)
-		case what == 5 && c.token == "":
-			c.request("DELETE", "/session", "")
-			end(cmp.Or(c.under, c))
-		case what == 6 && c.token != "":
-			if _, err := tower.Tokens.Update(t.Context(), a.app, c.token, func(r *tower.TokenRecord) error {
-				if rng.IntN(2) == 0 {
-					r.ExpiresAt = time.Now()
-				} else {
-					r.Hash = "another"
-				}
-				return nil
-			}); err != nil {
-				t.Fatal(err)
-			}
-			end(c)
-		case what == 7 && c.token != "":
-			if err := tower.Tokens.Delete(t.Context(), a.app, c.token); err != nil {
-				t.Fatal(err)
-			}
-			end(c)
-		case what == 9 && c.token == "" && c.under == nil && c.user == admin:
-			sandbox := &credential{attacker: c.attacker, user: users[rng.IntN(2)], under: c}
-			response, body := c.request("POST", "/see", fmt.Sprintf(`{"user":%q}`, sandbox.user))
-			if len(response.Cookies()) != 1 {
-				t.Fatalf("step %d: see as %s: %s %s", step, sandbox.user, response.Status, body)
-			}
-			sandbox.cookie = response.Cookies()[0]
-			live = append(live, sandbox)
-		case what == 8 && rng.IntN(4) == 0:
-			if err := a.app.EndSessions(c.user); err != nil {
-				t.Fatal(err)
-			}
-			for _, other := range live {
-				if other.user == c.user && other.token == "" {
-					end(other)
-				}
-			}
-		}
-		secret := fmt.Sprintf("private %d", step)
-		for _, user := range users {
-			if err := Notes.Create(t.Context(), a.app, &Note{OwnerID: user, Title: secret}); err != nil {
-				t.Fatal(err)
-			}
-		}
-		var still []*credential
-		for _, c := range live {
-			if c.answers() == c.ended {
-				t.Fatalf("step %d: it has ended: %v, and is answered: %v", step, c.ended, !c.ended)
-			}
-			if !c.ended {
-				still = append(still, c)
-				continue
-			}
-			for _, p := range c.peers {
-				p.expectSilence(secret)
-			}
-		}
-		live = still
+	acting.Wait()
+	t.Logf("%d steps and %d kills in %v", w.taken, w.server.life, time.Since(began).Round(time.Millisecond))
+	for _, name := range slices.Sorted(maps.Keys(w.spent)) {
+		s := w.spent[name]
+		t.Logf("%8d × %-28s %8v each", s.times, name, (s.time / time.Duration(s.times)).Round(time.Microsecond))
 	}
 }
 
-// expectSilence checks that a connection ends without a text, and answers nothing.
-func (p *peer) expectSilence(secret string) {
-	p.t.Helper()
-	_ = p.line.send(`{"id":99,"call":"POST /echo","in":{"text":"too late"}}`)
-	for {
-		message, end, err := p.line.receive()
-		var timeout net.Error
-		if errors.As(err, &timeout) && timeout.Timeout() {
-			p.t.Fatalf("it is open %s after its end: %v", patience, err)
-		}
-		if end != nil || err != nil {
+// setting returns the number in an environment variable.
+func setting(t *testing.T, variable string, fallback int) int {
+	text := os.Getenv(variable)
+	if text == "" {
+		return fallback
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("%s: %v", variable, err)
+	}
+	return n
+}
+
+// A world is a server and the actors that use it.
+type world struct {
+	t            *testing.T
+	steps, kills int
+	seed         uint64
+	server       *process
+
+	mu     sync.Mutex
+	taken  int
+	failed bool
+	spent  map[string]spent
+}
+
+// spent is how often a step was taken, and how long that took altogether.
+type spent struct {
+	times int
+	time  time.Duration
+}
+
+// next reports whether an actor is to take another step. Now and then it kills the server before that.
+func (w *world) next() bool {
+	w.mu.Lock()
+	more := w.taken < w.steps && !w.failed
+	if more {
+		w.taken++
+	}
+	kill := more && w.kills > 0 && w.taken%max(w.steps/w.kills, 1) == 0
+	w.mu.Unlock()
+	if kill {
+		w.server.kill()
+	}
+	return more
+}
+
+func (w *world) note(step string, took time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := w.spent[step]
+	w.spent[step] = spent{s.times + 1, s.time + took}
+}
+
+func (w *world) fail(actor int, step string, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.failed {
+		return // others may fail for the same reason
+	}
+	w.failed = true
+	w.t.Errorf("seed %d, actor %d: %s: %v", w.seed, actor, step, err)
+}
+
+// An actor is a user and an administrator with their devices and programs, and what must be true of these.
+type actor struct {
+	attacker // a visitor
+	world    *world
+	number   int
+	random   *rand.Rand
+	life     int // of the server that its connections are to
+	doing    string
+
+	admin, user tower.ID
+	live        []*credential
+	dead        []*credential       // some of those that have ended
+	written     int                 // the number of the last write
+	notes       map[tower.ID]string // what the notes say, if that is known
+}
+
+func newActor(w *world, number int) *actor {
+	u := &actor{world: w, number: number, random: rand.New(rand.NewPCG(w.seed, uint64(number))), life: -1, notes: map[tower.ID]string{}}
+	u.attacker = attacker{t: trial{w.t}, app: &towertest.App{}}
+	u.web = &http.Client{Timeout: patience, Transport: &http.Transport{DialContext: u.dial, MaxIdleConnsPerHost: 4}, CheckRedirect: u.client().CheckRedirect}
+	return u
+}
+
+// act takes steps until there are enough. A step may fail if the server is killed meanwhile.
+func (u *actor) act() {
+	defer u.web.CloseIdleConnections()
+	for more := true; more; {
+		more = u.world.next()
+		began := time.Now()
+		u.doing = "come back"
+		err := try(func() {
+			u.comeBack(!more)
+			if more {
+				u.step()
+			}
+		})
+		_, life := u.world.server.where()
+		switch {
+		case err == nil:
+			u.world.note(u.doing, time.Since(began))
+		case life == u.life:
+			u.world.fail(u.number, u.doing, err)
 			return
-		}
-		if strings.Contains(message, secret) || strings.Contains(message, "too late") {
-			p.t.Fatalf("after its end it received %s", message)
+		default:
+			more = true
 		}
 	}
+	for _, c := range u.live {
+		c.hangUp()
+	}
+}
+
+// comeBack does what is to be done when the server is another: what was connected is not, what has ended is over,
+// and the rest is not. It may be told to make sure of that.
+func (u *actor) comeBack(sure bool) {
+	url, life := u.world.server.where()
+	if life == u.life && !sure {
+		return
+	}
+	u.life = life
+	if u.app.URL = url; u.admin == "" {
+		u.user = tower.ID(u.output("/steward/users", fields{"name": fmt.Sprint("user ", u.number, " of ", life)}))
+		u.admin = tower.ID(u.output("/steward/users", fields{"name": fmt.Sprint("admin ", u.number, " of ", life)}))
+	}
+	for _, c := range slices.Clone(u.live) {
+		c.hangUp()
+		if c.settle(); c.state == ended {
+			u.bury([]*credential{c})
+		}
+	}
+	for _, c := range u.dead {
+		c.expectNobody(u.transport())
+	}
+}
+
+// A trial is a testing.TB in which what fails ends the function that runs in try.
+type trial struct{ testing.TB }
+
+type failure struct{ error }
+
+func (trial) Fatal(args ...any)                 { panic(failure{errors.New(fmt.Sprint(args...))}) }
+func (trial) Fatalf(format string, args ...any) { panic(failure{fmt.Errorf(format, args...)}) }
+func (trial) Cleanup(func())                    {} // an actor closes its connections
+
+// try runs a function and returns what has failed in it.
+func try(do func()) (err error) {
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case failure:
+			err = p.error
+		default:
+			panic(p)
+		}
+	}()
+	do()
+	return nil
 }

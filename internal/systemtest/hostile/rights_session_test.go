@@ -34,11 +34,20 @@ func (c *DevicesController) EndAll(ctx context.Context, in struct {
 	return tower.None{}, nil
 }
 
-// devices is the notebook with an action that ends sessions.
+// EndAndWrite ends the sessions of the client's user, and then writes a note.
+func (c *DevicesController) EndAndWrite(ctx context.Context, in tower.None) (tower.None, error) {
+	if err := c.EndSessions(ctx, c.UserID()); err != nil {
+		return tower.None{}, err
+	}
+	return tower.None{}, Notes.Create(ctx, c, &Note{OwnerID: c.UserID(), Title: "private afterwards"})
+}
+
+// devices is the notebook with actions that end sessions.
 func devices() tower.Config {
 	config := notebook()
 	m := tower.Mount(config.Routes.(*tower.Router[*Session]), "devices", func(s *Session) *DevicesController { return &DevicesController{s} })
 	tower.Action(m, "POST /devices/end", (*DevicesController).EndAll)
+	tower.Action(m, "POST /devices/end-and-write", (*DevicesController).EndAndWrite)
 	return config
 }
 
@@ -136,6 +145,30 @@ func TestSigningOutOverAConnectionAnswersFirst(t *testing.T) {
 	})
 }
 
+// TestNothingFollowsTheEndByAnOwnCall has a call end its own session, and commit once more before it is answered.
+func TestNothingFollowsTheEndByAnOwnCall(t *testing.T) {
+	a := attack(t, devices())
+	onEachTransport(t, func(t *testing.T, transport string) {
+		p := a.in(t).onDevice(a.makeUser("ada over " + transport).ID).greet(transport)
+		p.answer(1, `{"id":1,"open":"notes.all"}`)
+		p.say(`{"id":2,"call":"POST /devices/end-and-write"}`)
+		answered := false
+		for {
+			frame, end := p.tryHear()
+			if end != nil {
+				break
+			}
+			if strings.Contains(frame, "private afterwards") {
+				t.Errorf("after its session had ended, it received %s", frame)
+			}
+			answered = answered || strings.Contains(frame, `"id":2,"status":20`)
+		}
+		if !answered {
+			t.Error("the call was not answered")
+		}
+	})
+}
+
 func TestEndingSessionsEndsAllDevices(t *testing.T) {
 	a := attack(t, devices())
 	ada, bob := a.makeUser("ada"), a.makeUser("bob")
@@ -187,6 +220,24 @@ func TestWhatHasEndedIsOverAfterARestart(t *testing.T) {
 	if user := kept.who(); user != bob.ID {
 		t.Errorf("the cookie that was not ended is %q's", user)
 	}
+}
+
+// TestSigningInStartsAnotherSession has an attacker plant a cookie of their own before a victim
+// signs in.
+func TestSigningInStartsAnotherSession(t *testing.T) {
+	a := attack(t, devices())
+	ada, eve := a.makeUser("ada"), a.makeUser("eve")
+	planted := a.onDevice(eve.ID)
+	victim := planted
+	response, body := victim.request("POST", "/session", fmt.Sprintf(`{"user":%q}`, ada.ID))
+	if response.StatusCode != http.StatusOK || len(response.Cookies()) != 1 {
+		t.Fatalf("signing in: %s %s", response.Status, body)
+	}
+	victim.cookie = response.Cookies()[0]
+	if user := victim.who(); user != ada.ID || victim.cookie.Value == planted.cookie.Value {
+		t.Errorf("the victim is %q, with the cookie that was planted: %v", user, victim.cookie.Value == planted.cookie.Value)
+	}
+	planted.expectNobody(towertest.Socket)
 }
 
 // TestAConnectionThatOpensWhileItsSessionEndsSeesNothing has connections join, and open

@@ -413,3 +413,24 @@ func (b *lockedBuffer) String() string {
 	defer b.mu.Unlock()
 	return b.text.String()
 }
+
+// TestATokenIsRevokedOnceByManyAtOnce revokes with one token over many connections at once.
+func TestATokenIsRevokedOnceByManyAtOnce(t *testing.T) {
+	a := attack(t, keys())
+	holder, _ := a.holding(a.makeUser("ada").ID, "keys.*")
+	var mu sync.Mutex
+	statuses := map[int]int{}
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			response, _ := holder.request("DELETE", "/keys", "")
+			mu.Lock()
+			statuses[response.StatusCode]++
+			mu.Unlock()
+		})
+	}
+	all.Wait()
+	if statuses[200] != 1 || statuses[200]+statuses[401]+statuses[404] != 8 {
+		t.Errorf("it was revoked so: %v", statuses)
+	}
+}
