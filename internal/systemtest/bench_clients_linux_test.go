@@ -50,7 +50,7 @@ func TestMain(m *testing.M) {
 // Orders say what a swarm does. Clients of sockets connect, say their frames, "%d"
 // standing for their number, and count how often the mark comes in what they
 // receive; or come when they are told to where, as many at once as come, say their
-// frames, and go; or open narrowed cursors as fast as they can. Clients of HTTP post,
+// frames, and go; or open narrowed cursors as fast as they can. Clients of HTTP post or get,
 // all at once, again and again.
 type orders struct {
 	URL     string
@@ -58,6 +58,7 @@ type orders struct {
 	Say     []string
 	Mark    string
 	Post    string
+	Get     bool
 	Come    bool
 	Narrow  string
 }
@@ -125,8 +126,8 @@ func swarmMain(text string) error {
 		return err
 	}
 	switch {
-	case o.Post != "":
-		return posters(o)
+	case o.Post != "" || o.Get:
+		return requesters(o)
 	case o.Come:
 		return comers(o)
 	case o.Narrow != "":
@@ -279,29 +280,37 @@ func count(socket *websocket.Conn, mark []byte, left *atomic.Int64, sample *ages
 	}
 }
 
-// posters post what they are told, and answer with how long it took.
-func posters(o orders) error {
-	client := http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: o.Clients}}
+// requesters send as many requests as they are told, and answer with how long it took.
+func requesters(o orders) error {
+	client := http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: o.Clients, DisableCompression: true}}
+	send := func() (*http.Response, error) { return client.Get(o.URL) }
+	wanted := http.StatusOK
+	if !o.Get {
+		send = func() (*http.Response, error) {
+			return client.Post(o.URL, "application/json", strings.NewReader(o.Post))
+		}
+		wanted = http.StatusCreated
+	}
 	fmt.Println("ready")
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
-		var posts int64
-		if _, err := fmt.Sscanf(lines.Text(), "post %d", &posts); err != nil {
+		var requests int64
+		if _, err := fmt.Sscanf(lines.Text(), "send %d", &requests); err != nil {
 			return err
 		}
 		var left atomic.Int64
-		left.Store(posts)
+		left.Store(requests)
 		failed := make(chan error, o.Clients)
 		var all sync.WaitGroup
 		start := time.Now()
 		for range o.Clients {
 			all.Go(func() {
 				for left.Add(-1) >= 0 {
-					response, err := client.Post(o.URL, "application/json", strings.NewReader(o.Post))
+					response, err := send()
 					if err == nil {
 						_, err = io.Copy(io.Discard, response.Body)
 						response.Body.Close()
 					}
-					if err == nil && response.StatusCode != http.StatusCreated {
+					if err == nil && response.StatusCode != wanted {
 						err = fmt.Errorf("status %s", response.Status)
 					}
 					if err != nil {
@@ -315,7 +324,7 @@ func posters(o orders) error {
 		if len(failed) > 0 {
 			return <-failed
 		}
-		fmt.Println("posted", time.Since(start).Nanoseconds())
+		fmt.Println("sent", time.Since(start).Nanoseconds())
 	}
 	return nil
 }

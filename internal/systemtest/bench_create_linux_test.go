@@ -42,8 +42,8 @@ func benchmarkCreates(b *testing.B, writers int) {
 	b.Cleanup(bare.CloseClientConnections)
 	posted := func(by *swarm, took, busy *[]time.Duration) {
 		start := cpuTime()
-		by.say("post %d", step)
-		*took = append(*took, time.Duration(by.hear("posted")))
+		by.say("send %d", step)
+		*took = append(*took, time.Duration(by.hear("sent")))
 		*busy = append(*busy, cpuTime()-start)
 	}
 	var ours, theirs, alone, ourBusy, theirBusy []time.Duration

@@ -25,9 +25,9 @@ func BenchmarkDelivered(b *testing.B) {
 		run := func(s *side) {
 			received := s.clients.expect(step * n)
 			start := time.Now()
-			s.writers.say("post %d", step)
+			s.writers.say("send %d", step)
 			s.took = append(s.took, received().Sub(start))
-			s.writers.hear("posted")
+			s.writers.hear("sent")
 		}
 		for b.Loop() {
 			run(shared)

@@ -24,6 +24,14 @@ import (
 	"github.com/towerkit/tower/towertest"
 )
 
+const benchRows = 20
+
+type benchPosts struct{ *tower.Connection }
+
+func (c *benchPosts) Newest(ctx context.Context, in tower.None) (tower.Scope[Post], error) {
+	return Posts.All().Desc(&Posts.Fields.CreatedAt).Limit(benchRows).Include(&Posts.Fields.AuthorID), nil
+}
+
 // BenchmarkLoad loads the page of a scaffold in a browser that has seen nothing of the site, in
 // turns with the same page and style sheet by html/template and net/http, without a script.
 // "KiB" is all that the server sends until the page is live, with headers. "paint" and
