@@ -146,9 +146,9 @@ func (a *testApp) testKills(ada, bob, writer *tab, author string, watched *curso
 	waitExit(a.t, child)
 }
 
-// TestThousandsOfRecordsThroughAPipe pipes lines of this module's source as posts through
-// the console, and checks that all of them arrive in order.
-func TestThousandsOfRecordsThroughAPipe(t *testing.T) {
+// TestManyRecordsThroughAPipe pipes lines of this module's source as posts through the
+// console, and checks that all of them arrive in order. They are many times what a page shows.
+func TestManyRecordsThroughAPipe(t *testing.T) {
 	w := newHarness(t)
 	app := w.newJournal()
 	app.serve()
@@ -158,7 +158,7 @@ func TestThousandsOfRecordsThroughAPipe(t *testing.T) {
 
 	var script strings.Builder
 	var titles []string
-	for _, line := range sourceLines(t, 3000) {
+	for _, line := range sourceLines(t, 500) {
 		titles = append(titles, fmt.Sprintf("%d %s", len(titles)+1, line))
 		fmt.Fprintf(&script, "Post.create({title: %s, published: true, authorId: %q})\n", strconv.Quote(titles[len(titles)-1]), ids["Ada"])
 	}
@@ -173,7 +173,7 @@ func TestThousandsOfRecordsThroughAPipe(t *testing.T) {
 		newest = append(newest, titles[len(titles)-1-i])
 	}
 	page.shows(newest...)
-	if count := strings.TrimSpace(app.run("console", "-e", "Post.count()")); count != "3000" {
+	if count := strings.TrimSpace(app.run("console", "-e", "Post.count()")); count != "500" {
 		t.Errorf("Post.count() is %s", count)
 	}
 	first := app.run("console", "--json", "-e", `Post.all().asc("createdAt").pluck("title").slice(0, 3)`)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -13,8 +14,17 @@ import (
 	"github.com/towerkit/tower/towertest"
 )
 
+// steps returns how many random steps a test takes, each time others: TOWER_TEST_STEPS, or n, with which all tests
+// together end in minutes.
+func steps(n int) int {
+	if given, err := strconv.Atoi(os.Getenv("TOWER_TEST_STEPS")); err == nil {
+		return given
+	}
+	return n
+}
+
 func TestTheSampleConverges(t *testing.T) {
-	towertest.Converge(t, sample(), towertest.Convergence{Steps: 300})
+	towertest.Converge(t, sample(), towertest.Convergence{Steps: steps(100)})
 }
 
 // A recorder is a test that may fail without failing this one.
@@ -111,7 +121,7 @@ func TestConvergeSaysWhenItChecksNothing(t *testing.T) {
 	tower.Action(tower.Mount(r, "posts", NewPosts), "POST /posts", (*PostsController).Create, tower.RedirectTo("/"))
 	found := &recorder{TB: t}
 	config := tower.Config{Name: "blind", Models: []tower.AnyModel{Users, Posts}, Routes: r, Files: sampleViews}
-	towertest.Converge(found, config, towertest.Convergence{Folder: t.TempDir()})
+	towertest.Converge(found, config, towertest.Convergence{Steps: 50, Folder: t.TempDir()})
 	if len(found.errors) != 1 || !strings.Contains(found.errors[0], "nothing was checked") {
 		t.Errorf("found %q", found.errors)
 	}
@@ -121,5 +131,5 @@ func TestConvergeSaysWhenItChecksNothing(t *testing.T) {
 // hold all the time. None of them may differ from the naive reading in the server.
 func TestTheSampleConvergesWhileItsClientsAreAudited(t *testing.T) {
 	t.Setenv("TOWER_AUDIT", "1ms")
-	towertest.Converge(t, sample(), towertest.Convergence{Steps: 300})
+	towertest.Converge(t, sample(), towertest.Convergence{Steps: steps(100)})
 }

@@ -33,7 +33,7 @@ func TestConvergeWithAConnectThatRefuses(t *testing.T) {
 		}
 		return c, nil
 	})
-	towertest.Converge(t, config, towertest.Convergence{Users: "clerks"})
+	towertest.Converge(t, config, towertest.Convergence{Steps: steps(150), Users: "clerks"})
 }
 
 // TestConvergeFindsARefusalThatNobodyFollows runs one in which a client stays connected that

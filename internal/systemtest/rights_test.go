@@ -87,7 +87,7 @@ func TestRightsChangeWhileClientsComeAndGo(t *testing.T) {
 func TestTheClubConverges(t *testing.T) {
 	for name, routes := range map[string]func() *tower.Router[*clubSession]{"rules": rulesOfTheClub, "scopes": scopesOfTheClub} {
 		t.Run(name, func(t *testing.T) {
-			towertest.Converge(t, clubConfig(routes), towertest.Convergence{Users: "people"})
+			towertest.Converge(t, clubConfig(routes), towertest.Convergence{Steps: steps(150), Users: "people"})
 		})
 	}
 }

@@ -23,7 +23,7 @@ func TestEveryClientHoldsWhatItsUserMaySee(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	w := newWorld(t, rand.New(rand.NewPCG(seed, 1)))
-	for range 150 {
+	for range steps(60) {
 		w.transaction()
 		w.comeAndGo()
 		w.check()

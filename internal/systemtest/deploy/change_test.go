@@ -30,7 +30,7 @@ func TestAReleaseThatDiesIsTakenBack(t *testing.T) {
 		}
 	}
 	written := l.count()
-	process.Until(t, "writing goes on", func() bool { return l.count() > written+50 })
+	process.Until(t, "writing goes on", func() bool { return l.count() > written+20 })
 	l.check()
 	s.must(s.deploy("v1"))
 	s.out = timeline{}
@@ -47,13 +47,13 @@ func TestADeployMigratesUnderLoad(t *testing.T) {
 	s := newSite(t)
 	s.must(s.deploy("v0"))
 	l := startLoad(t, s.url, 4, 3)
-	process.Until(t, "notes are written", func() bool { return l.count() > 200 })
+	process.Until(t, "notes are written", func() bool { return l.count() > 40 })
 	l.mu.Lock()
 	early := maps.Clone(l.written)
 	l.mu.Unlock()
 	s.must(s.deploy("ranked"))
 	written := l.count()
-	process.Until(t, "writing goes on", func() bool { return l.count() > written+50 })
+	process.Until(t, "writing goes on", func() bool { return l.count() > written+20 })
 	l.quit()
 	l.writes.Wait()
 	for i, r := range l.readers {

@@ -37,7 +37,7 @@ func startSSH(t *testing.T) (ssh []string, host string) {
 		}
 	}
 	port := freeport.Find(t)
-	config := fmt.Sprintf("ListenAddress 127.0.0.1:%d\nHostKey %[2]s/host\nAuthorizedKeysFile %[2]s/client.pub\nPidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n", port, folder)
+	config := fmt.Sprintf("ListenAddress 127.0.0.1:%d\nHostKey %[2]s/host\nAuthorizedKeysFile %[2]s/client.pub\nPidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nSetEnv HOME=%[2]s\n", port, folder) // and no start-up files of a shell
 	write(t, filepath.Join(folder, "sshd"), config, 0o600)
 	cmd := exec.Command(server, "-D", "-e", "-f", filepath.Join(folder, "sshd"))
 	process.Start(t, cmd)
@@ -52,7 +52,7 @@ func startSSH(t *testing.T) (ssh []string, host string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ssh = []string{"ssh", "-F", "none", "-i", filepath.Join(folder, "client"), "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=" + filepath.Join(folder, "known"), "-o", "LogLevel=ERROR"}
+	ssh = []string{"ssh", "-F", "none", "-c", "aes128-gcm@openssh.com", "-i", filepath.Join(folder, "client"), "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=" + filepath.Join(folder, "known"), "-o", "LogLevel=ERROR"}
 	return ssh, fmt.Sprintf("%s@127.0.0.1:%d", me.Username, port)
 }
 

@@ -1,10 +1,12 @@
 package s3test
 
 import (
+	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -26,12 +28,16 @@ const (
 func Start(t *testing.T) (endpoint string) {
 	t.Helper()
 	_, self, _, _ := runtime.Caller(0)
-	program := filepath.Join(t.TempDir(), "versitygw")
-	build := exec.Command("go", "build", "-o", program, "github.com/versity/versitygw/cmd/versitygw")
+	build := exec.Command("go", "tool", "-n", "versitygw") // builds it, unless the cache has it, and prints where it is
 	build.Dir = filepath.Join(filepath.Dir(self), "..", "servers")
-	if out, err := build.CombinedOutput(); err != nil {
+	out, err := build.Output()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		out = exit.Stderr
+	}
+	if err != nil {
 		t.Fatalf("build the server: %v\n%s", err, out)
 	}
+	program := strings.TrimSpace(string(out))
 	address := fmt.Sprint("127.0.0.1:", freeport.Find(t))
 	cmd := exec.Command(program, "--port", address, "--access", AccessKey, "--secret", SecretKey, "posix", "--nometa", t.TempDir())
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
