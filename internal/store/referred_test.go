@@ -46,7 +46,7 @@ func TestDeletionsFollowReferences(t *testing.T) {
 		return all
 	}
 	refused := 0
-	for range 150 {
+	for range 50 {
 		want := read()
 		ids := slices.Sorted(maps.Keys(want))
 		pick := func() record.ID {

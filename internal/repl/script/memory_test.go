@@ -43,7 +43,7 @@ func TestGarbageIsNotMemory(t *testing.T) {
 	live, _ := heap()
 	ctx, release := BoundMemory(t.Context(), live+(48<<20))
 	defer release()
-	if err := s.e.Run(ctx, Source{Text: `let n = 0; for (let i = 0; i < 600; i++) n += "x".repeat(1 << 18).length; n`}, func(show.Value) {}); err != nil {
+	if err := s.e.Run(ctx, Source{Text: `let n = 0; for (let i = 0; i < 300; i++) n += "x".repeat(1 << 18).length; n`}, func(show.Value) {}); err != nil {
 		t.Error(err)
 	}
 }
