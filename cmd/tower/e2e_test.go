@@ -222,7 +222,7 @@ func waitExit(t *testing.T, pid int) {
 // eventually polls until done returns true. It is for conditions without an event.
 func eventually(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	ticker := time.NewTicker(20 * time.Millisecond)
+	ticker := time.NewTicker(50 * time.Millisecond)
 	defer ticker.Stop()
 	deadline := time.After(bound)
 	for !done() {

@@ -55,7 +55,7 @@ func (b *tab) until(expression string) {
 		if value, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool](expression)); err == nil && value {
 			return
 		}
-		time.Sleep(10 * time.Millisecond) // between polls of another process
+		time.Sleep(50 * time.Millisecond) // between polls of another process
 	}
 	b.t.Fatalf("never true: %s\nthe page is:\n%s", expression, b.page())
 }

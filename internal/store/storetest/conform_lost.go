@@ -216,7 +216,7 @@ func RandomLosses(t *testing.T, open func(t *testing.T) (log func() store.Log, k
 	random := rand.New(rand.NewPCG(seed, 0))
 	members := []*member{s.open(), s.open(), s.open()}
 	seen := map[uint64]string{} // what a number has stood for
-	for round := range 6 {
+	for round := range 3 {
 		write := func() {
 			for range random.IntN(6) {
 				m := members[random.IntN(len(members))]

@@ -73,7 +73,7 @@ func (b *Tab) Await(expression string) {
 		if is, err := chromedp.Run(b.ctx, chromedp.Evaluate[bool]("Boolean("+expression+")")); err == nil && is {
 			return
 		}
-		time.Sleep(10 * time.Millisecond) // between polls of another process
+		time.Sleep(50 * time.Millisecond) // between polls of another process
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(b.ctx), time.Second)
 	defer cancel()
