@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"crypto/rsa"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -205,6 +206,29 @@ func TestAProviderThatHangs(t *testing.T) {
 	server.Change(oidctest.Behavior{User: ada})
 	if _, err := p.URL(t.Context(), newAttempt()); err != nil {
 		t.Errorf("when the provider is back: %v", err)
+	}
+}
+
+// TestASecretIsSentAsTheProviderWants has providers take the secret in one way only.
+func TestASecretIsSentAsTheProviderWants(t *testing.T) {
+	for _, method := range []string{"client_secret_basic", "client_secret_post"} {
+		server, p := start(t)
+		var header, form string
+		server.Change(oidctest.Behavior{Answer: func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/token" {
+				_, header, _ = r.BasicAuth()
+				form = r.FormValue("client_secret")
+				w.WriteHeader(http.StatusUnauthorized)
+				return
+			}
+			_ = json.NewEncoder(w).Encode(map[string]any{"issuer": server.Issuer(), "authorization_endpoint": server.Issuer() + "/authorize", "token_endpoint": server.Issuer() + "/token",
+				"jwks_uri": server.Issuer() + "/keys", "id_token_signing_alg_values_supported": []string{"RS256"}, "token_endpoint_auth_methods_supported": []string{method}})
+		}})
+		a := newAttempt()
+		_, err := p.Account(t.Context(), a, visit(t, p, a))
+		if !errors.Is(err, oidc.ErrAnswer) || (method == "client_secret_post") != (form != "" && header == "") || (method == "client_secret_basic") != (header != "" && form == "") {
+			t.Errorf("%s: the header has %q and the form %q (%v)", method, header, form, err)
+		}
 	}
 }
 
