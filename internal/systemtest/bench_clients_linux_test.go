@@ -51,7 +51,7 @@ func TestMain(m *testing.M) {
 // standing for their number, and count how often the mark comes in what they
 // receive; or come when they are told to where, as many at once as come, say their
 // frames, and go; or open narrowed cursors as fast as they can. Clients of HTTP post or get,
-// all at once, again and again.
+// all at once, again and again; callers do so over sockets, each with a number of calls on the way.
 type orders struct {
 	URL     string
 	Clients int
@@ -59,6 +59,7 @@ type orders struct {
 	Mark    string
 	Post    string
 	Get     bool
+	Call    string
 	Come    bool
 	Narrow  string
 }
@@ -128,6 +129,8 @@ func swarmMain(text string) error {
 	switch {
 	case o.Post != "" || o.Get:
 		return requesters(o)
+	case o.Call != "":
+		return callers(o)
 	case o.Come:
 		return comers(o)
 	case o.Narrow != "":
@@ -327,4 +330,64 @@ func requesters(o orders) error {
 		fmt.Println("sent", time.Since(start).Nanoseconds())
 	}
 	return nil
+}
+
+// callers make as many calls as they are told, and answer with how long it took.
+func callers(o orders) error {
+	const ahead = 16 // calls that a client has on the way
+	sockets := make([]*websocket.Conn, o.Clients)
+	for i := range sockets {
+		var err error
+		if sockets[i], err = o.connect(i); err != nil {
+			return err
+		}
+	}
+	fmt.Println("ready")
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		var calls int64
+		if _, err := fmt.Sscanf(lines.Text(), "send %d", &calls); err != nil {
+			return err
+		}
+		var left atomic.Int64
+		left.Store(calls)
+		failed := make(chan error, o.Clients)
+		var all sync.WaitGroup
+		start := time.Now()
+		for _, socket := range sockets {
+			all.Go(func() {
+				if err := o.callAhead(socket, &left, ahead); err != nil {
+					failed <- err
+				}
+			})
+		}
+		all.Wait()
+		if len(failed) > 0 {
+			return <-failed
+		}
+		fmt.Println("sent", time.Since(start).Nanoseconds())
+	}
+	return nil
+}
+
+// callAhead calls while any are left, and keeps so many on the way.
+func (o orders) callAhead(socket *websocket.Conn, left *atomic.Int64, ahead int) error {
+	for waiting := 0; ; {
+		for ; waiting < ahead && left.Add(-1) >= 0; waiting++ {
+			if err := socket.WriteMessage(websocket.TextMessage, []byte(o.Call)); err != nil {
+				return err
+			}
+		}
+		if waiting == 0 {
+			return nil
+		}
+		_, answers, err := socket.ReadMessage()
+		if err != nil {
+			return err
+		}
+		created := bytes.Count(answers, []byte(`"status":201`))
+		if created == 0 {
+			return fmt.Errorf("%s", answers)
+		}
+		waiting -= created
+	}
 }

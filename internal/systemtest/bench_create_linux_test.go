@@ -16,10 +16,10 @@ import (
 	"github.com/towerkit/tower"
 )
 
-// BenchmarkCreates is durable creates by clients over HTTP, with what an action does
+// BenchmarkCreates is durable creates by clients over HTTP and over sockets, with what an action does
 // for each, beside a bare bbolt that commits in groups: behind a handler of net/http
-// that only puts what it is sent, and by itself. The microseconds are the processor time
-// of the server for one.
+// that only puts what it is sent, and by itself. A client of HTTP waits for each answer, one of a socket
+// has 16 calls on the way. The microseconds are the processor time of the server for one.
 func BenchmarkCreates(b *testing.B) {
 	for _, writers := range []int{1, 64} {
 		b.Run(fmt.Sprintf("writers=%d", writers), func(b *testing.B) { benchmarkCreates(b, writers) })
@@ -37,19 +37,16 @@ func benchmarkCreates(b *testing.B, writers int) {
 	}))
 	b.Cleanup(bare.Close)
 	note := noteOn("all")
-	clients := startSwarm(b, orders{URL: app.URL + "/notes", Clients: writers, Post: note})
-	others := startSwarm(b, orders{URL: bare.URL, Clients: writers, Post: note})
+	ours := &poster{swarm: startSwarm(b, orders{URL: app.URL + "/notes", Clients: writers, Post: note})}
+	sockets := &poster{swarm: startSwarm(b, orders{URL: socketURL(app.URL) + "/_tower/socket", Clients: writers, Say: []string{`{"hello":1}`},
+		Call: fmt.Sprintf(`{"id":1,"call":"POST /notes","in":%s}`, note)})}
+	theirs := &poster{swarm: startSwarm(b, orders{URL: bare.URL, Clients: writers, Post: note})}
 	b.Cleanup(bare.CloseClientConnections)
-	posted := func(by *swarm, took, busy *[]time.Duration) {
-		start := cpuTime()
-		by.say("send %d", step)
-		*took = append(*took, time.Duration(by.hear("sent")))
-		*busy = append(*busy, cpuTime()-start)
-	}
-	var ours, theirs, alone, ourBusy, theirBusy []time.Duration
+	var alone []time.Duration
 	for b.Loop() {
-		posted(clients, &ours, &ourBusy)
-		posted(others, &theirs, &theirBusy)
+		for _, p := range []*poster{ours, theirs, sockets} {
+			p.send(step)
+		}
 		start := time.Now()
 		var all sync.WaitGroup
 		for range writers {
@@ -63,15 +60,31 @@ func benchmarkCreates(b *testing.B, writers int) {
 		alone = append(alone, time.Since(start))
 	}
 	rate := func(took []time.Duration) float64 { return float64(step) / median(took).Seconds() }
-	b.ReportMetric(rate(ours), "creates/s")
-	b.ReportMetric(rate(theirs), "http+bbolt/s")
+	b.ReportMetric(rate(ours.took), "creates/s")
+	b.ReportMetric(rate(sockets.took), "sockets/s")
+	b.ReportMetric(rate(theirs.took), "http+bbolt/s")
 	b.ReportMetric(rate(alone), "bbolt/s")
-	b.ReportMetric(rate(ours)/rate(theirs), "ofhttp+bbolt")
-	b.ReportMetric(rate(ours)/rate(alone), "ofbbolt")
+	b.ReportMetric(rate(ours.took)/rate(theirs.took), "ofhttp+bbolt")
+	b.ReportMetric(rate(ours.took)/rate(alone), "ofbbolt")
+	b.ReportMetric(rate(sockets.took)/rate(alone), "socketsofbbolt")
 	micros := func(busy []time.Duration) float64 { return float64(median(busy).Microseconds()) / float64(step) }
-	b.ReportMetric(micros(ourBusy), "µs/create")
-	b.ReportMetric(micros(theirBusy), "µs/http+bbolt")
+	b.ReportMetric(micros(ours.busy), "µs/create")
+	b.ReportMetric(micros(sockets.busy), "µs/sockets")
+	b.ReportMetric(micros(theirs.busy), "µs/http+bbolt")
 	b.ReportMetric(0, "ns/op")
+}
+
+// A poster is a swarm that sends, and what each time took: in all, and of this process.
+type poster struct {
+	*swarm
+	took, busy []time.Duration
+}
+
+func (p *poster) send(step int) {
+	start := cpuTime()
+	p.say("send %d", step)
+	p.took = append(p.took, time.Duration(p.hear("sent")))
+	p.busy = append(p.busy, cpuTime()-start)
 }
 
 // openBolt returns what writes a record and an index key to a bare bbolt, in one

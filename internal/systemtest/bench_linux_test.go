@@ -99,7 +99,7 @@ func notes() tower.Config {
 // eager lets the clients of a benchmark, who are all visitors at one address, be as many as they
 // are, and ask for as much as they can.
 var eager = tower.Limits{MaxAddress: 1 << 20, MaxVisitors: 1 << 20, MaxClients: 1 << 20,
-	MaxReading: time.Hour, MaxOutflow: 1 << 30, MaxQueries: 10_000_000, MaxAllQueries: 10_000_000}
+	MaxRate: 1 << 20, MaxInflow: 1 << 30, MaxReading: time.Hour, MaxOutflow: 1 << 30, MaxQueries: 10_000_000, MaxAllQueries: 10_000_000}
 
 func openNotes(b *testing.B) *towertest.App { return towertest.Open(b, notes()) }
 

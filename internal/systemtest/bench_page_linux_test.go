@@ -28,20 +28,12 @@ func BenchmarkPage(b *testing.B) {
 	}
 	bare := httptest.NewServer(benchBarePage(b, records))
 	b.Cleanup(bare.Close)
-	type side struct {
-		swarm      *swarm
-		took, busy []time.Duration
-	}
-	ours := &side{swarm: startSwarm(b, orders{URL: benchTowerPage(b, records).URL + "/posts", Clients: clients, Get: true})}
-	floor := &side{swarm: startSwarm(b, orders{URL: bare.URL, Clients: clients, Get: true})}
+	ours := &poster{swarm: startSwarm(b, orders{URL: benchTowerPage(b, records).URL + "/posts", Clients: clients, Get: true})}
+	floor := &poster{swarm: startSwarm(b, orders{URL: bare.URL, Clients: clients, Get: true})}
 	b.Cleanup(bare.CloseClientConnections)
 	for b.Loop() {
-		for _, s := range []*side{ours, floor} {
-			start := cpuTime()
-			s.swarm.say("send %d", step)
-			s.took = append(s.took, time.Duration(s.swarm.hear("sent")))
-			s.busy = append(s.busy, cpuTime()-start)
-		}
+		ours.send(step)
+		floor.send(step)
 	}
 	b.ReportMetric(middle(floor.took, ours.took), "offloor")
 	b.ReportMetric(float64(step)/median(ours.took).Seconds(), "pages/s")
