@@ -136,6 +136,31 @@ func (s *Scope) byRange() (plan, bool) {
 	return plan{}, false
 }
 
+// Unindexed returns a field whose index would let the store read fewer records for the scope. It
+// is nil if an index finds those of the conditions already, or none can.
+func (s *Scope) Unindexed() *record.Field {
+	if _, filtered := s.byFilter(); filtered {
+		return nil
+	}
+	var bounded *record.Field
+	for f := range s.Where.Fields {
+		if f.Kind >= record.List {
+			continue
+		}
+		with := func(g *record.Field) bool { return g == f || indexed(g) }
+		if _, uncovered := s.Where.Terms(TermFilter{fields: with, Points: true}); uncovered == nil {
+			return f
+		}
+		if lo, hi := s.Where.bounds(f); bounded == nil && (lo != nil || hi != nil) {
+			bounded = f
+		}
+	}
+	if bounded != nil || s.End() == 0 || len(s.Order) != 1 || indexed(s.Order[0].Field) || s.Order[0].Field.Kind >= record.List {
+		return bounded
+	}
+	return s.Order[0].Field
+}
+
 func (s *Scope) orderedByID() bool {
 	return len(s.Order) == 0 || isID(s.Order[0].Field)
 }

@@ -136,3 +136,37 @@ func TestTheBetterPlanWins(t *testing.T) {
 		}
 	}
 }
+
+func TestUnindexedFields(t *testing.T) {
+	m := querytest.NewModels(t).Things
+	for _, c := range []struct {
+		where string
+		order []string
+		limit int
+		want  string // "" for none
+	}{
+		{`{}`, nil, 5, ""},
+		{`{"size": 1}`, []string{"-title"}, 5, "size"},
+		{`{"size": 1}`, nil, 0, "size"},
+		{`{"size": 1, "owner": "x"}`, nil, 5, ""},
+		{`{"size": 1, "title": {"gt": "x"}}`, nil, 5, ""},
+		{`{"count": {"gt": 3}, "size": 1}`, nil, 5, ""},
+		{`{"size": {"gt": 3}, "flag": true}`, nil, 5, "flag"},
+		{`{"size": {"gt": 3}}`, nil, 5, "size"},
+		{`{"or": [{"owner": "x"}, {"size": 3}]}`, nil, 5, "size"},
+		{`{"or": [{"flag": true}, {"size": 3}]}`, nil, 5, ""},
+		{`{}`, []string{"size"}, 5, "size"},
+		{`{}`, []string{"size"}, 0, ""},
+		{`{}`, []string{"size", "title"}, 5, ""},
+	} {
+		got := ""
+		q := querytest.Question{Where: querytest.DecodeJSON(t, c.where), Order: c.order, Limit: c.limit}
+		scope := scopeOf(t, &q, m)
+		if f := scope.Unindexed(); f != nil {
+			got = f.Name
+		}
+		if got != c.want {
+			t.Errorf("%s by %v, %d of them: %q instead of %q", c.where, c.order, c.limit, got, c.want)
+		}
+	}
+}

@@ -9,11 +9,11 @@ import (
 	"sync/atomic"
 
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/limit"
 	"github.com/towerkit/tower/internal/server/outbox"
-	"github.com/towerkit/tower/internal/server/slow"
 	"github.com/towerkit/tower/internal/wire"
 )
 
@@ -39,11 +39,13 @@ func (c *Connection) OpenCursor(ctx context.Context, cr *CursorRequest, since *R
 		return err
 	}
 	defer read.end()
-	defer c.app.slow.End(ctx, slow.Cursor, cr.Route.Name, c.app.slow.Begin())
+	timed, ctx := c.app.timeRead(ctx, cr.Route.Name)
+	var scope *query.Scope
+	defer func() { timed.end(ctx, scope) }()
 	oc := &OpenCursor{Conn: c, Request: cr, follower: &follower{conn: c}}
 	var state cursor.Opened
 	var slot *outbox.Slot
-	err = c.tryOpen(ctx, oc, since, func(o cursor.Opened) {
+	scope, err = c.tryOpen(ctx, oc, since, func(o cursor.Opened) {
 		state, slot = o, c.outbox.Reserve()
 		c.keep(oc, o.Query)
 	})
@@ -67,8 +69,8 @@ func (c *Connection) OpenCursor(ctx context.Context, cr *CursorRequest, since *R
 }
 
 // tryOpen opens a cursor with the scope that the user's rights allow now. If they change
-// meanwhile, Rescope moves the cursor to the new scope.
-func (c *Connection) tryOpen(ctx context.Context, oc *OpenCursor, since *ResumeFrom, opened func(cursor.Opened)) error {
+// meanwhile, Rescope moves the cursor to the new scope. It returns that of now, nil if there is none.
+func (c *Connection) tryOpen(ctx context.Context, oc *OpenCursor, since *ResumeFrom, opened func(cursor.Opened)) (*query.Scope, error) {
 	cr, f := oc.Request, oc.follower
 	s := c.addOpening(oc)
 	spec, f, err := s.spec(ctx, f, cr)
@@ -76,7 +78,7 @@ func (c *Connection) tryOpen(ctx context.Context, oc *OpenCursor, since *ResumeF
 		err = f.catchUp(ctx)
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var from *cursor.Resume
 	if since != nil && since.resync == "" && !cr.Route.Value {
@@ -84,12 +86,12 @@ func (c *Connection) tryOpen(ctx context.Context, oc *OpenCursor, since *ResumeF
 	}
 	err = c.app.engine.Open(ctx, oc, spec, from, opened)
 	if errors.Is(err, cursor.ErrClosed) {
-		return errNotOpened(cr.Route)
+		return &spec.Scope, errNotOpened(cr.Route)
 	}
 	if err != nil {
-		return fmt.Errorf("open %s: %w", cr.Route.Name, err)
+		return &spec.Scope, fmt.Errorf("open %s: %w", cr.Route.Name, err)
 	}
-	return nil
+	return &spec.Scope, nil
 }
 
 // addOpening makes a cursor known to Rescope before its scope is evaluated, and returns

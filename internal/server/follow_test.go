@@ -154,7 +154,7 @@ func TestClosingCursorSendsNothing(t *testing.T) {
 	mine := give(t, app, badges, "ada", 3)
 	c, sent := connect(t, app, "ada")
 	oc := &OpenCursor{Conn: c, Request: &CursorRequest{Route: app.router.Cursors["badges.peers"]}, follower: &follower{conn: c}}
-	if err := c.tryOpen(t.Context(), oc, nil, func(o cursor.Opened) { c.keep(oc, o.Query) }); err != nil {
+	if _, err := c.tryOpen(t.Context(), oc, nil, func(o cursor.Opened) { c.keep(oc, o.Query) }); err != nil {
 		t.Fatal(err)
 	}
 	give(t, app, badges, "bob", 3)

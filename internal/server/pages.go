@@ -121,9 +121,9 @@ func (p *pageSource) List(name, partial string, in json.RawMessage) (*view.Listi
 	}
 	out := &view.Listing{Viewer: viewer{p.pinned, cr.Route.Controller}}
 	app := p.owner.Conn.app
-	began := app.slow.Begin()
-	state, err := app.engine.Read(p.ctx, p.seq, spec)
-	app.slow.End(p.ctx, slow.Cursor, name, began)
+	timed, ctx := app.timeRead(p.ctx, name)
+	state, err := app.engine.Read(ctx, p.seq, spec)
+	timed.end(ctx, &spec.Scope)
 	if err != nil {
 		return nil, err
 	}
@@ -146,9 +146,9 @@ func (p *pageSource) Value(name string, in json.RawMessage) (value record.Value,
 		return value, "", err
 	}
 	app := p.owner.Conn.app
-	began := app.slow.Begin()
-	value, err = app.engine.ReadValue(p.ctx, p.seq, spec)
-	if app.slow.End(p.ctx, slow.Cursor, name, began); err != nil {
+	timed, ctx := app.timeRead(p.ctx, name)
+	value, err = app.engine.ReadValue(ctx, p.seq, spec)
+	if timed.end(ctx, &spec.Scope); err != nil {
 		return value, "", err
 	}
 	if p.asJSON {

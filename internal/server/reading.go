@@ -6,13 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/towerkit/tower/internal/cursor"
+	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
 	"github.com/towerkit/tower/internal/server/budget"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/limit"
 	"github.com/towerkit/tower/internal/server/read"
+	"github.com/towerkit/tower/internal/server/slow"
 	"github.com/towerkit/tower/internal/store"
 	"github.com/towerkit/tower/internal/wire"
 )
@@ -55,6 +58,8 @@ func (a *App) ReadCursor(r *http.Request, q *wire.Request, at string) (answer *w
 	if err != nil {
 		return nil, err
 	}
+	timed, ctx := a.timeRead(ctx, cr.Route.Name)
+	defer timed.end(ctx, &spec.Scope)
 	answer = &wire.Answer{Status: http.StatusOK, At: wire.Position(a.store.Epoch(), seq), Model: spec.Scope.Model.Name}
 	if cr.Route.Value {
 		value, err := a.engine.ReadValue(ctx, seq, spec)
@@ -67,6 +72,44 @@ func (a *App) ReadCursor(r *http.Request, q *wire.Request, at string) (answer *w
 		read.made(len(image.JSON))
 	}
 	return answer, err
+}
+
+// A timedRead is a read of a cursor, which is reported if it is slow. nil is not timed.
+type timedRead struct {
+	app   *App
+	name  string
+	began time.Time
+	meter store.Meter
+}
+
+// manyRead is from how many records on a slow read says which index is missing.
+const manyRead = 1000
+
+// timeRead begins to time a read, and returns the context to read with.
+func (a *App) timeRead(ctx context.Context, name string) (*timedRead, context.Context) {
+	if a.slow == nil {
+		return nil, ctx
+	}
+	t := &timedRead{app: a, name: name, began: a.slow.Begin()}
+	return t, t.meter.Context(ctx)
+}
+
+// end reports a slow read: how many records it took, and the field whose index would have spared
+// most of them. A nil scope is not known.
+func (t *timedRead) end(ctx context.Context, scope *query.Scope) {
+	if t == nil {
+		return
+	}
+	t.app.slow.EndAbout(ctx, slow.Cursor, t.name, t.began, func() []any {
+		about := []any{"read", t.meter.Examined()}
+		if t.meter.Examined() < manyRead || scope == nil {
+			return about
+		}
+		if f := scope.Unindexed(); f != nil {
+			about = append(about, "missing_index", scope.Model.Name+"."+f.Name)
+		}
+		return about
+	})
 }
 
 // addRecords adds all records of a cursor to an answer.

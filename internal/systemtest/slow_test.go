@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -30,6 +31,17 @@ func (c *SlowController) Can(action string, p *Post) bool {
 func (c *SlowController) All(context.Context, struct{}) (tower.Scope[Post], error) {
 	time.Sleep(long)
 	return Posts.All(), nil
+}
+
+// Rare has a condition that no index answers, and Some one that an index does.
+func (c *SlowController) Rare(context.Context, struct{}) (tower.Scope[Post], error) {
+	time.Sleep(long)
+	return Posts.Where(tower.Is(&Posts.Fields.Likes, 7)).Desc(&Posts.Fields.CreatedAt).Limit(20), nil
+}
+
+func (c *SlowController) Some(context.Context, struct{}) (tower.Scope[Post], error) {
+	time.Sleep(long)
+	return Posts.Where(tower.Is(&Posts.Fields.Published, false), tower.Is(&Posts.Fields.Likes, 7)).Limit(20), nil
 }
 
 func (c *SlowController) Index(context.Context, struct{}) (string, error) {
@@ -64,6 +76,8 @@ func slowRoutes() *tower.Router[*Session] {
 	slow := tower.Mount(r, "slow", func(s *Session) *SlowController { return &SlowController{s} })
 	tower.Page(slow, "GET /slow", (*SlowController).Index)
 	tower.Cursor(slow, "all", (*SlowController).All)
+	tower.Cursor(slow, "rare", (*SlowController).Rare)
+	tower.Cursor(slow, "some", (*SlowController).Some)
 	tower.Action(slow, "POST /slow/wait", (*SlowController).Wait)
 	tower.Action(slow, "POST /slow/fill", (*SlowController).Fill)
 	tower.Action(slow, "PATCH /slow/{id}", (*SlowController).Touch)
@@ -138,6 +152,24 @@ func TestTheThresholdOfWhatIsSlow(t *testing.T) {
 		t.Setenv("TOWER_SLOW", value)
 		if _, err := tower.New(sample()); err == nil || !strings.Contains(err.Error(), "TOWER_SLOW is \""+value+"\"") {
 			t.Errorf("%q: %v", value, err)
+		}
+	}
+}
+
+// A slow cursor is told how many records it took, and which index would have spared them.
+func TestASlowCursorNamesTheMissingIndex(t *testing.T) {
+	t.Setenv("TOWER_SLOW", "1ms")
+	app, log := openLogged(t, slowed)
+	ada := makeUser(t, app, "Ada", true)
+	app.Connect(t, ada.ID).Call("POST /slow/fill", nil)
+	socket := dial(t, app, ada)
+	socket.ask(`{"hello":1}`)
+	socket.ask(`{"id":1,"open":"slow.rare"}`)
+	socket.ask(`{"id":2,"open":"slow.some"}`)
+	for name, index := range map[string]any{"slow.rare": "posts.likes", "slow.some": nil} {
+		lines := slices.DeleteFunc(log.find("slow cursor"), func(line map[string]any) bool { return line["name"] != name })
+		if len(lines) != 1 || lines[0]["read"] != 3000.0 || lines[0]["missing_index"] != index {
+			t.Errorf("%s: %v", name, lines)
 		}
 	}
 }

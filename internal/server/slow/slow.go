@@ -66,11 +66,22 @@ func (l *Log) Begin() (began time.Time) {
 
 // End reports what began at a time, if that is too long ago. ctx is that of the request.
 func (l *Log) End(ctx context.Context, kind, name string, began time.Time) {
+	l.EndAbout(ctx, kind, name, began, nil)
+}
+
+// EndAbout is End for what there is more to say of: if it is reported, about returns attributes
+// for the log. nil has none.
+func (l *Log) EndAbout(ctx context.Context, kind, name string, began time.Time, about func() []any) {
 	if l == nil {
 		return
 	}
-	if took := time.Since(began); took >= l.over {
+	took := time.Since(began)
+	switch {
+	case took < l.over:
+	case about == nil:
 		l.report(ctx, kind, name, took)
+	default:
+		l.report(ctx, kind, name, took, about()...)
 	}
 }
 
@@ -94,7 +105,7 @@ func (l *Log) Asked(ctx context.Context, began int64, name func() string) {
 	}
 }
 
-func (l *Log) report(ctx context.Context, kind, name string, took time.Duration) {
+func (l *Log) report(ctx context.Context, kind, name string, took time.Duration, about ...any) {
 	l.count(kind)
-	l.log.WarnContext(ctx, "slow "+kind, "name", name, "took", took.Round(time.Microsecond))
+	l.log.WarnContext(ctx, "slow "+kind, append([]any{"name", name, "took", took.Round(time.Microsecond)}, about...)...)
 }
