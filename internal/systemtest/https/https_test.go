@@ -335,13 +335,17 @@ func TestHeadersHaveABound(t *testing.T) {
 	_, url, _ := strings.Cut(app.prints("production on http://"), "production on ")
 	url = strings.Fields(url)[0]
 	for _, test := range []struct{ bytes, status int }{{30 << 10, 200}, {100 << 10, 431}} {
-		request, err := http.NewRequest("GET", url+"/_tower/tower.js", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
 		long := strings.Repeat("x", test.bytes)
-		request.Header.Set("X-Long", long)
-		for _, where := range []string{"header", "path"} {
+		for where, change := range map[string]func(*http.Request){
+			"header": func(r *http.Request) { r.Header.Set("X-Long", long) },
+			"path":   func(r *http.Request) { r.URL.RawQuery = long },
+		} {
+			// A request that is answered early may still be written: it is not changed and sent again.
+			request, err := http.NewRequest("GET", url+"/_tower/tower.js", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			change(request)
 			response, err := http.DefaultClient.Do(request)
 			if err != nil {
 				t.Fatal(err)
@@ -350,8 +354,6 @@ func TestHeadersHaveABound(t *testing.T) {
 			if response.StatusCode != test.status {
 				t.Errorf("%d bytes in the %s: %s", test.bytes, where, response.Status)
 			}
-			request.Header.Del("X-Long")
-			request.URL.RawQuery = long
 		}
 	}
 	app.stop()
