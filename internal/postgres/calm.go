@@ -32,7 +32,8 @@ func (c *calm) count(conn *pgx.Conn, alone bool) {
 
 // expected returns a turn that has not the lock yet, if others are expected to have written
 // nothing since a position: its Append takes the lock, verifies that, and commits, in one round
-// trip. It returns nil otherwise.
+// trip. It returns nil otherwise, as when the last look found what other programs have written: a
+// turn without commits of its own appends nothing, and would leave that where it is.
 //
 // Nothing is believed that the server does not confirm under the lock, in the transaction that
 // commits: the newest commit, its lineage and the server's are verified there. So an append
@@ -40,7 +41,7 @@ func (c *calm) count(conn *pgx.Conn, alone bool) {
 // another one has made a commit.
 func (l *Log) expected(at store.Position) *turn {
 	conn := l.writer.open()
-	if conn == nil || conn != l.calm.conn || l.calm.turns < calmTurns || at.Tag == 0 {
+	if conn == nil || conn != l.calm.conn || l.calm.turns < calmTurns || at.Tag == 0 || l.foreign {
 		return nil
 	}
 	return &turn{log: l, conn: conn, expects: &at, inbox: &tables.Inbox{}, stand: stand{at.Seq, l.place.lineage, l.place.lineage}}

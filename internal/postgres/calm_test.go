@@ -166,3 +166,31 @@ func TestANodeEndsInATurn(t *testing.T) {
 		})
 	}
 }
+
+// TestAProgramWritesToACalmLog has another program write while a node has nothing to append itself: no
+// append would find what it wrote.
+func TestAProgramWritesToACalmLog(t *testing.T) {
+	address := pgtest.Shared(t).Database(t)
+	l := begun(t, address)
+	at := &position{}
+	for range calmTurns + 1 {
+		at.append(t, l)
+	}
+	other, err := pgx.Connect(t.Context(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close(context.Background())
+	execute(t, other, "INSERT INTO notes (text) VALUES ('foreign')")
+	if tail, err := l.Tail(t.Context(), at.Position); len(tail) > 0 || err != nil || !l.Foreign() {
+		t.Fatalf("the log has %d commits (%v), and other programs have written: %t", len(tail), err, l.Foreign())
+	}
+	turn, _, err := l.Turn(t.Context(), at.Position)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer turn.End()
+	if n := len(turn.Foreign()); n != 1 {
+		t.Errorf("the next turn has %d transactions", n)
+	}
+}
