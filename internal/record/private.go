@@ -13,27 +13,8 @@ func (m *Model) HasPrivate() bool { return m.private }
 func (m *Model) Is(t reflect.Type) bool { return t == m.structType || t == m.ptrType }
 
 // Holds reports whether a value of type t can hold the model's struct.
-func (m *Model) Holds(t reflect.Type) bool { return m.holds(t, map[reflect.Type]bool{}) }
-
-func (m *Model) holds(t reflect.Type, seen map[reflect.Type]bool) bool {
-	if t == m.structType {
-		return true
-	}
-	if seen[t] {
-		return false
-	}
-	seen[t] = true
-	switch t.Kind() {
-	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
-		return m.holds(t.Elem(), seen)
-	case reflect.Struct:
-		for i := range t.NumField() {
-			if m.holds(t.Field(i).Type, seen) {
-				return true
-			}
-		}
-	}
-	return false
+func (m *Model) Holds(t reflect.Type) bool {
+	return reaches(t, func(t reflect.Type) bool { return t == m.structType }, map[reflect.Type]bool{})
 }
 
 // Public encodes record, a T or *T, without its private fields.
@@ -119,16 +100,16 @@ func (s *Search) within(at reflect.Value, depth int) *Model {
 func (s *Search) isOpen(t reflect.Type) bool {
 	open, known := s.open.Load(t)
 	if !known {
-		open = reaches(t, s.private, map[reflect.Type]bool{})
+		open = reaches(t, func(t reflect.Type) bool { return t.Kind() == reflect.Interface || s.private[t] != nil }, map[reflect.Type]bool{})
 		s.open.Store(t, open)
 	}
 	return open.(bool)
 }
 
-// reaches reports whether a value of type t can contain a record of a model in private,
-// perhaps behind an interface.
-func reaches(t reflect.Type, private map[reflect.Type]*Model, seen map[reflect.Type]bool) bool {
-	if t.Kind() == reflect.Interface || private[t] != nil {
+// reaches reports whether found is true of t, or of a type that values of type t are made of. It
+// enters no type twice, and leaves out the keys of maps.
+func reaches(t reflect.Type, found func(reflect.Type) bool, seen map[reflect.Type]bool) bool {
+	if found(t) {
 		return true
 	}
 	if seen[t] {
@@ -137,10 +118,10 @@ func reaches(t reflect.Type, private map[reflect.Type]*Model, seen map[reflect.T
 	seen[t] = true
 	switch t.Kind() {
 	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
-		return reaches(t.Elem(), private, seen)
+		return reaches(t.Elem(), found, seen)
 	case reflect.Struct:
 		for i := range t.NumField() {
-			if reaches(t.Field(i).Type, private, seen) {
+			if reaches(t.Field(i).Type, found, seen) {
 				return true
 			}
 		}

@@ -60,32 +60,26 @@ func hasTags(t reflect.Type) bool {
 	if has, ok := tagged.Load(t); ok {
 		return has.(bool)
 	}
-	has := findTags(t, map[reflect.Type]bool{})
-	tagged.Store(t, has)
-	return has
-}
-
-func findTags(t reflect.Type, seen map[reflect.Type]bool) bool {
-	if seen[t] {
-		return false
-	}
-	seen[t] = true
-	switch t.Kind() {
-	case reflect.Interface:
-		return true // it may hold anything
-	case reflect.Map:
-		return findTags(t.Key(), seen) || findTags(t.Elem(), seen)
-	case reflect.Pointer, reflect.Slice, reflect.Array:
-		return findTags(t.Elem(), seen)
-	case reflect.Struct:
-		for i := range t.NumField() {
-			f := t.Field(i)
-			if _, has := f.Tag.Lookup("validate"); has || findTags(f.Type, seen) {
-				return true
+	seen := map[reflect.Type]bool{}
+	var found func(t reflect.Type) bool
+	found = func(t reflect.Type) bool {
+		switch t.Kind() {
+		case reflect.Interface:
+			return true // it may hold anything
+		case reflect.Map:
+			return reaches(t.Key(), found, seen)
+		case reflect.Struct:
+			for i := range t.NumField() {
+				if _, has := t.Field(i).Tag.Lookup("validate"); has {
+					return true
+				}
 			}
 		}
+		return false
 	}
-	return false
+	has := reaches(t, found, seen)
+	tagged.Store(t, has)
+	return has
 }
 
 // Validate adds a problem for each rule that the struct behind record breaks: those
