@@ -230,6 +230,17 @@ func (o orders) connect(number int) (*websocket.Conn, error) {
 	return socket, err
 }
 
+// connectAll connects all clients.
+func (o orders) connectAll() (sockets []*websocket.Conn, err error) {
+	sockets = make([]*websocket.Conn, o.Clients)
+	for i := range sockets {
+		if sockets[i], err = o.connect(i); err != nil {
+			return nil, err
+		}
+	}
+	return sockets, nil
+}
+
 var swarmBuffers sync.Pool
 
 // ages are how old records were when some of the clients received them.
@@ -283,7 +294,7 @@ func count(socket *websocket.Conn, mark []byte, left *atomic.Int64, sample *ages
 	}
 }
 
-// requesters send as many requests as they are told, and answer with how long it took.
+// requesters send requests over HTTP.
 func requesters(o orders) error {
 	client := http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: o.Clients, DisableCompression: true}}
 	send := func() (*http.Response, error) { return client.Get(o.URL) }
@@ -294,68 +305,50 @@ func requesters(o orders) error {
 		}
 		wanted = http.StatusCreated
 	}
-	fmt.Println("ready")
-	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
-		var requests int64
-		if _, err := fmt.Sscanf(lines.Text(), "send %d", &requests); err != nil {
-			return err
+	return o.share(func(_ int, left *atomic.Int64) error {
+		for left.Add(-1) >= 0 {
+			response, err := send()
+			if err == nil {
+				_, err = io.Copy(io.Discard, response.Body)
+				response.Body.Close()
+			}
+			if err == nil && response.StatusCode != wanted {
+				err = fmt.Errorf("status %s", response.Status)
+			}
+			if err != nil {
+				return err
+			}
 		}
-		var left atomic.Int64
-		left.Store(requests)
-		failed := make(chan error, o.Clients)
-		var all sync.WaitGroup
-		start := time.Now()
-		for range o.Clients {
-			all.Go(func() {
-				for left.Add(-1) >= 0 {
-					response, err := send()
-					if err == nil {
-						_, err = io.Copy(io.Discard, response.Body)
-						response.Body.Close()
-					}
-					if err == nil && response.StatusCode != wanted {
-						err = fmt.Errorf("status %s", response.Status)
-					}
-					if err != nil {
-						failed <- err
-						return
-					}
-				}
-			})
-		}
-		all.Wait()
-		if len(failed) > 0 {
-			return <-failed
-		}
-		fmt.Println("sent", time.Since(start).Nanoseconds())
-	}
-	return nil
+		return nil
+	})
 }
 
-// callers make as many calls as they are told, and answer with how long it took.
+// callers call over sockets.
 func callers(o orders) error {
-	const ahead = 16 // calls that a client has on the way
-	sockets := make([]*websocket.Conn, o.Clients)
-	for i := range sockets {
-		var err error
-		if sockets[i], err = o.connect(i); err != nil {
-			return err
-		}
+	sockets, err := o.connectAll()
+	if err != nil {
+		return err
 	}
+	return o.share(func(client int, left *atomic.Int64) error { return o.callAhead(sockets[client], left) })
+}
+
+// share reads a line "send N" for each step, and has all clients send N messages together: each takes one
+// of those that are left until none is. Then it prints "sent" and the nanoseconds that this took.
+func (o orders) share(send func(client int, left *atomic.Int64) error) error {
 	fmt.Println("ready")
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
-		var calls int64
-		if _, err := fmt.Sscanf(lines.Text(), "send %d", &calls); err != nil {
+		var messages int64
+		if _, err := fmt.Sscanf(lines.Text(), "send %d", &messages); err != nil {
 			return err
 		}
 		var left atomic.Int64
-		left.Store(calls)
+		left.Store(messages)
 		failed := make(chan error, o.Clients)
 		var all sync.WaitGroup
 		start := time.Now()
-		for _, socket := range sockets {
+		for client := range o.Clients {
 			all.Go(func() {
-				if err := o.callAhead(socket, &left, ahead); err != nil {
+				if err := send(client, &left); err != nil {
 					failed <- err
 				}
 			})
@@ -369,8 +362,9 @@ func callers(o orders) error {
 	return nil
 }
 
-// callAhead calls while any are left, and keeps so many on the way.
-func (o orders) callAhead(socket *websocket.Conn, left *atomic.Int64, ahead int) error {
+// callAhead makes calls while any are left, and does not wait for an answer until 16 are missing.
+func (o orders) callAhead(socket *websocket.Conn, left *atomic.Int64) error {
+	const ahead = 16
 	for waiting := 0; ; {
 		for ; waiting < ahead && left.Add(-1) >= 0; waiting++ {
 			if err := socket.WriteMessage(websocket.TextMessage, []byte(o.Call)); err != nil {

@@ -159,12 +159,9 @@ func narrowers(o orders) error {
 	var working atomic.Bool
 	var opened atomic.Int64
 	var clients sync.WaitGroup
-	sockets := make([]*websocket.Conn, o.Clients)
-	for i := range sockets {
-		var err error
-		if sockets[i], err = o.connect(i); err != nil {
-			return err
-		}
+	sockets, err := o.connectAll()
+	if err != nil {
+		return err
 	}
 	fmt.Println("ready")
 	failed := make(chan error, o.Clients)
