@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/towerkit/tower"
+	"github.com/towerkit/tower/internal/systemtest/fetched"
 	"github.com/towerkit/tower/internal/systemtest/freeport"
 	"github.com/towerkit/tower/oidc"
 )
@@ -25,12 +26,8 @@ const exampleServer = "v3.52.0"
 // returns its issuer.
 func startExample(t *testing.T, callback string) (issuer string) {
 	t.Helper()
-	cache, err := os.UserCacheDir()
-	if os.Geteuid() == 0 {
-		cache, err = "/var/cache", nil
-	}
-	program := filepath.Join(cache, "tower", "oidc-"+exampleServer, "server")
-	if _, missing := os.Stat(program); missing != nil || err != nil {
+	program := filepath.Join(fetched.Folder(), "oidc-"+exampleServer, "server")
+	if _, err := os.Stat(program); err != nil {
 		t.Skipf("script/test installs the provider %s", program)
 	}
 	port := fmt.Sprint(freeport.Find(t))

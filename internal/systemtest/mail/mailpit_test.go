@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/towerkit/tower"
+	"github.com/towerkit/tower/internal/systemtest/fetched"
 	"github.com/towerkit/tower/internal/systemtest/freeport"
 )
 
@@ -25,11 +26,7 @@ type pit struct {
 // startPit starts the Mailpit that script/test has installed.
 func startPit(t *testing.T) *pit {
 	t.Helper()
-	cache, err := os.UserCacheDir()
-	if os.Geteuid() == 0 || err != nil {
-		cache = "/var/cache"
-	}
-	found, _ := filepath.Glob(filepath.Join(cache, "tower", "mailpit-*", "mailpit"))
+	found, _ := filepath.Glob(filepath.Join(fetched.Folder(), "mailpit-*", "mailpit"))
 	if len(found) == 0 {
 		t.Skip("Mailpit is missing; script/test installs it")
 	}

