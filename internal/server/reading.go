@@ -82,7 +82,7 @@ type timedRead struct {
 	meter store.Meter
 }
 
-// manyRead is from how many records on a slow read says which index is missing.
+// manyRead is the least number of records for which the report of a slow read names a missing index.
 const manyRead = 1000
 
 // timeRead begins to time a read, and returns the context to read with.
@@ -94,8 +94,8 @@ func (a *App) timeRead(ctx context.Context, name string) (*timedRead, context.Co
 	return t, t.meter.Context(ctx)
 }
 
-// end reports a slow read: how many records it took, and the field whose index would have spared
-// most of them. A nil scope is not known.
+// end reports the read if it was slow, with the number of records that it read and the field whose index
+// would have avoided most of them. A nil scope names no field.
 func (t *timedRead) end(ctx context.Context, scope *query.Scope) {
 	if t == nil {
 		return

@@ -13,9 +13,9 @@ import (
 	"github.com/towerkit/tower/towertest"
 )
 
-// BenchmarkConsole is how long a console takes to create 5,000 records in one commit: as a list, and one
-// after another in a transaction, of which the console knows each before it creates the next. Beside
-// them the application creates as many in a transaction of its own.
+// BenchmarkConsole measures how long a console takes to create 5,000 records in one commit: as a list, and
+// one by one in a transaction, where the console waits for each answer. The application creates as
+// many records in its own transaction, for comparison.
 func BenchmarkConsole(b *testing.B) {
 	const records = 5000
 	app, path := controlled(b, func() *towertest.App { return openNotes(b) })

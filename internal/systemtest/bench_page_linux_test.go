@@ -17,9 +17,9 @@ import (
 	"github.com/towerkit/tower/towertest"
 )
 
-// BenchmarkPage is pages of the newest 20 of 10,000 records with their authors, which 32 clients fetch over HTTP, beside the
-// same rows by html/template over a bare bbolt. The microseconds are the processor time of the server
-// for one.
+// BenchmarkPage measures how fast 32 clients fetch a page over HTTP that shows the newest 20 of 10,000 records
+// with their authors, and the same rows by html/template over a bare bbolt. The microseconds are the
+// server's processor time for one page.
 func BenchmarkPage(b *testing.B) {
 	const clients = 32
 	records, step := number(b, "TOWER_BENCH_RECORDS", 10_000, benchRows), 1600

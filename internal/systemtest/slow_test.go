@@ -156,7 +156,8 @@ func TestTheThresholdOfWhatIsSlow(t *testing.T) {
 	}
 }
 
-// A slow cursor is told how many records it took, and which index would have spared them.
+// TestASlowCursorNamesTheMissingIndex checks that the warning has the number of records that were read, and
+// the field whose index would have avoided most of them.
 func TestASlowCursorNamesTheMissingIndex(t *testing.T) {
 	t.Setenv("TOWER_SLOW", "1ms")
 	app, log := openLogged(t, slowed)

@@ -69,8 +69,8 @@ func (l *Log) End(ctx context.Context, kind, name string, began time.Time) {
 	l.EndAbout(ctx, kind, name, began, nil)
 }
 
-// EndAbout is End for what there is more to say of: if it is reported, about returns attributes
-// for the log. nil has none.
+// EndAbout is like End, and adds the attributes that about returns to the report. It calls about only
+// for a report. nil adds none.
 func (l *Log) EndAbout(ctx context.Context, kind, name string, began time.Time, about func() []any) {
 	if l == nil {
 		return

@@ -122,7 +122,7 @@ type actor struct {
 
 	admin, user tower.ID
 	live        []*credential
-	dead        []*credential       // some of those that have ended
+	dead        []*credential       // the last maxDead that have ended
 	written     int                 // the number of the last write
 	notes       map[tower.ID]string // what the notes say, if that is known
 }
@@ -163,8 +163,8 @@ func (u *actor) act() {
 	}
 }
 
-// comeBack does what is to be done when the server is another: what was connected is not, what has ended is over,
-// and the rest is not. It may be told to make sure of that.
+// comeBack checks what the actor has after the server was restarted: its connections are closed, ended
+// credentials stay refused, and the others still work. With sure it checks that without a restart, too.
 func (u *actor) comeBack(sure bool) {
 	url, life := u.world.server.where()
 	if life == u.life && !sure {
