@@ -18,11 +18,12 @@ test("a form is sent over the connection, and its problems appear beside the fie
   button.click();
   const frame = { call: "POST /posts", form: "body=b+%26+c&title=&draft=false&draft=true&do=save" };
   const id = await link.expect(frame);
-  equal([button.disabled, form.getAttribute("aria-busy")], [true, "true"]);
+  equal([button.ariaDisabled, form.getAttribute("aria-busy")], ["true", "true"]);
+  ok(page.document.activeElement === button, "the button has lost the focus");
   form.requestSubmit(); // not sent twice while it is being sent
 
   link.send(invalid(id, { title: ["is required", "is too short"], "": ["It is too late."] }));
-  await seen(() => !button.disabled, page.document);
+  await seen(() => !button.ariaDisabled, page.document);
   await seen(() => visible(page).length === 2, page.document);
   equal(visible(page), ["title: is required", ": It is too late."]);
   equal([...page.document.querySelectorAll("[aria-invalid]")].map(field => field.getAttribute("name")), ["title"]);
@@ -186,13 +187,13 @@ test("a form that loses its connection is sent again, as the same call", async (
   link.drop();
   await link.ended;
   const next = await accept();
-  ok(page.find("button").matches(":disabled"), "the button is enabled while the form is being sent");
+  ok(page.find("button").matches("[aria-disabled=true]"), "the button is enabled while the form is being sent");
   await next.greet();
   const again = await next.next();
   equal([again.call, again.form, again.key], [lost.call, lost.form, lost.key]);
   next.send({ id: again.id, status: 409, error: { code: "conflict", message: "No." } });
   await seen(() => visible(page).length === 1, page.document);
-  ok(!page.find("button").matches(":disabled"), "the button is still disabled");
+  ok(!page.find("button").matches("[aria-disabled=true]"), "the button is still disabled");
 });
 
 test("a form is not sent again as another user", async () => {
@@ -252,7 +253,7 @@ test("a page that the site refuses says so, and why", async () => {
     await seen(() => visible(page).length === 1, page.document);
     equal([visible(page), page.find("[data-ended]").firstChild!.textContent], [[`: ${why}`], `This page is out of date: ${why}. `]);
     equal(page.window.tower.state.closed, { code, reason: "members only." });
-    ok(page.find("form button").matches(":disabled"), "the form does not wait any more");
+    ok(page.find("form button").matches("[aria-disabled=true]"), "the form does not wait any more");
 
     const next = await accept();
     await next.greet();

@@ -57,6 +57,37 @@ test("a page's list is resumed from where it was rendered", async () => {
   equal([shown(ul), ul.dataset.count], ["z", "1"]);
 });
 
+test("the focus stays near what a change removes", async () => {
+  document.body.insertAdjacentHTML("beforeend", "<h2>Posts</h2>");
+  const heading = document.body.lastElementChild!;
+  const ul = list("abcd");
+  document.body.insertAdjacentHTML("beforeend", "<h2>After it</h2><button>else</button>");
+  const other = document.body.lastElementChild as HTMLElement;
+  for (const row of ul.children) row.insertAdjacentHTML("beforeend", "<button>x</button>");
+  const { store, link } = await live();
+  const leaves = async (seq: number, id: string) => {
+    link.send({ seq, cursors: { 18: { leave: [id] } } });
+    await applied(store, link);
+    return document.activeElement!;
+  };
+  ul.querySelectorAll("button")[1]!.focus();
+  equal((await leaves(6, "b")).getAttribute("data-id"), "c");
+  link.send({ seq: 7, cursors: { 18: { change: [{ id: "c", html: item("c", "C") }] } } });
+  await applied(store, link);
+  equal([document.activeElement!.getAttribute("data-id"), shown(ul)], ["c", "axCdx"]);
+  other.focus();
+  equal(ul.querySelectorAll("[tabindex]").length, 0);
+  ok((await leaves(8, "c")) === other, "the focus is elsewhere, and stays there");
+  ul.querySelectorAll("button")[1]!.focus();
+  equal((await leaves(9, "d")).getAttribute("data-id"), "a");
+  ul.querySelector("button")!.focus();
+  link.send({ seq: 10, cursors: { 18: { change: [{ id: "a", html: item("a", "A") }] } } });
+  await applied(store, link);
+  equal(document.activeElement!.getAttribute("data-id"), "a");
+  ok((await leaves(11, "a")) === heading, "without a row, the focus goes to the heading above");
+  for (const element of [heading, other.previousElementSibling!, other]) element.remove();
+});
+
 test("a window moves: one record leaves, one enters at its end", async () => {
   const ul = list("cba");
   const { store, link } = await live();

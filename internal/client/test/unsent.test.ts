@@ -33,9 +33,9 @@ test("without a connection, a form is stored and listed as waiting until it is s
   const { page } = await cutOff(`${box}${postForm}`);
   page.find("[name=title]").value = "Hello";
   page.find("#send").click();
-  ok(page.find("#send").matches(":disabled"), "the form is busy immediately");
+  ok(page.find("#send").matches("[aria-disabled=true]"), "the form is busy immediately");
   await seen(() => listed(page).length === 1, page.document);
-  equal([listed(page), page.find("[name=title]").value, page.find("#send").matches(":disabled")], [["waiting: Hello"], "", false]);
+  equal([listed(page), page.find("[name=title]").value, page.find("#send").matches("[aria-disabled=true]")], [["waiting: Hello"], "", false]);
 
   const link = await back(page);
   link.send({ id: await link.expect({ call: "POST /posts", form: "title=Hello" }), status: 201, location: "/elsewhere" });
@@ -117,7 +117,7 @@ test("forms with a password or data-tower=now, and pages without a list, wait fo
   other.page.find("#send").click();
   const next = await back(other.page);
   const id = await next.expect({ call: "POST /posts", form: "title=" });
-  ok(other.page.find("#send").matches(":disabled"), "the form waits");
+  ok(other.page.find("#send").matches("[aria-disabled=true]"), "the form waits");
   next.send({ id, status: 409, error: { code: "conflict", message: "No." } });
   await seen(() => visible(other.page).length === 1, other.page.document);
 });

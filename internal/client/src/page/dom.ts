@@ -61,6 +61,7 @@ const setAttributeNode = method(element, "setAttributeNode");
 export const hasAttribute = method(element, "hasAttribute");
 export const removeAttribute = method(element, "removeAttribute");
 export const matches = method(element, "matches");
+export const closest = method(element, "closest");
 export const find = method(element, "querySelector");
 export const contentEditable = getter(HTMLElement.prototype, "isContentEditable");
 export const replaceWith = method(element, "replaceWith");

@@ -1,4 +1,4 @@
-import { baseURI, find, findAll, findInPage, focused, getAttribute, listen, removeAttribute, setAttribute } from "./dom";
+import { baseURI, find, findAll, findInPage, getAttribute, listen, removeAttribute, setAttribute } from "./dom";
 import { leave } from "./ended";
 import { UnsentList } from "./unsent";
 import { refusal } from "../net/transport";
@@ -90,7 +90,7 @@ async function send(store: Store, unsent: UnsentList, form: HTMLFormElement, sub
   const route = `${method} ${action.pathname}`;
   if (store.ended) return false;
   unsent.sent(form);
-  const entries = entriesOf(form, submitter); // a submitter that is busy is no part of the form
+  const entries = entriesOf(form, submitter);
   const release = setBusy(form, submitter);
   const stop = showRefusal(store, form);
   let result: Result | null, fields: URLSearchParams;
@@ -200,15 +200,16 @@ function ownSubmitter(form: HTMLFormElement, submitter: Submitter): Submitter {
   return submitter?.form === form ? submitter : null;
 }
 
-/** Marks the form as busy and disables its button. Returns a function that undoes this. */
+/**
+ * Marks the form as busy, and its button as disabled. Returns a function that undoes this. The button only says so: an
+ * element that browsers disable loses the focus.
+ */
 function setBusy(form: HTMLFormElement, submitter: Submitter): () => void {
-  const hadFocus = submitter !== null && submitter === focused();
   setAttribute(form, "aria-busy", "true");
-  if (submitter) submitter.disabled = true;
+  submitter?.setAttribute("aria-disabled", "true");
   return () => {
     removeAttribute(form, "aria-busy");
-    if (submitter) submitter.disabled = false;
-    if (hadFocus && focused() === findInPage("body")) submitter.focus();
+    submitter?.removeAttribute("aria-disabled");
   };
 }
 

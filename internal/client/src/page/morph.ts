@@ -190,7 +190,7 @@ const none: ReadonlySet<string> = new Set();
 
 function morphAttributes(old: Element, fresh: Element, kept = none): void {
   const opens = matches(old, "details, dialog");
-  const leave = (name: string) => kept.has(name) || (opens && name === "open");
+  const leave = (name: string) => kept.has(name) || (opens && name === "open") || (name === "tabindex" && old === focused());
   for (const { name } of [...attributes(old)]) {
     if (!hasAttribute(fresh, name) && !leave(name)) removeAttribute(old, name);
   }

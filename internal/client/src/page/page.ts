@@ -23,6 +23,7 @@ import {
   textContent,
 } from "./dom";
 import { dispatchEnd } from "./ended";
+import { stayNear } from "./focus";
 import { formatValue, localize } from "./localize";
 import { morph, place } from "./morph";
 import { checksum } from "../wire/checksum";
@@ -83,7 +84,11 @@ abstract class LivePart extends List {
 
 /** LiveElements is a list of elements: the children with data-id of an element with data-live. */
 export class LiveElements extends LivePart {
-  replace({ items = [] }: Answer): void {
+  replace(answer: Answer): void {
+    stayNear(this.element, () => this.#replace(answer));
+  }
+
+  #replace({ items = [] }: Answer): void {
     const stay = new Set(items.map(item => item.id));
     for (const element of this.#items()) if (!stay.has(idOf(element))) removeNode(element);
     let after = "";
@@ -100,7 +105,8 @@ export class LiveElements extends LivePart {
 
   /** Changes every row that it can. Then it throws the error of a row that it could not change. */
   apply(delta: Delta): void {
-    const errors = this.#apply(delta);
+    let errors: unknown[] = [];
+    stayNear(this.element, () => (errors = this.#apply(delta)));
     if (errors.length > 0) throw errors[0];
   }
 
@@ -215,7 +221,7 @@ export class LiveRegion extends LiveShown {
     const fresh = typeof value === "string" && parent ? parsed(parent, value) : null;
     if (!fresh) return;
     for (const attribute of attributes(this.element)) if (regionAttributes.has(attribute.name)) copyAttribute(fresh, attribute);
-    this.element = morph(this.element, fresh);
+    stayNear(this.element, () => (this.element = morph(this.element, fresh)));
   }
 }
 

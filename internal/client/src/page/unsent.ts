@@ -1,4 +1,5 @@
 import { baseURI, findAll, findAllInPage, findInPage, getAttribute } from "./dom";
+import { stayNear } from "./focus";
 import { refusal } from "../net/transport";
 import type { Store } from "../store/store";
 import type { Problems } from "../wire/frames";
@@ -49,7 +50,6 @@ export class UnsentList {
     const { element } = this;
     const first = element?.querySelector("template")?.content.firstElementChild;
     if (!element || !first) return;
-    for (const old of element.querySelectorAll(":scope > [data-state]")) old.remove();
     const item = (stored: StoredWrite | Refused) => {
       const item = first.cloneNode(true) as HTMLElement;
       const part = <E extends HTMLElement>(name: string) => item.querySelector<E>(`[data-${name}]`);
@@ -60,7 +60,11 @@ export class UnsentList {
       part("discard")?.addEventListener("click", () => (stored as Refused).dismiss());
       return item;
     };
-    element.append(...[...unattended, ...refused.value].filter(({ note }) => note).map(item));
+    const items = [...unattended, ...refused.value].filter(({ note }) => note).map(item);
+    stayNear(element, () => {
+      for (const old of element.querySelectorAll(":scope > [data-state]")) old.remove();
+      element.append(...items);
+    });
   }
 
   /** Fills a refused write into its form, if the form is on this page and has no edited field. */
