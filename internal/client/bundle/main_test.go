@@ -10,7 +10,7 @@ import (
 )
 
 // budgets are the maximum sizes of the modules, in gzipped bytes.
-var budgets = map[string]int{"tower.js": 22_400, "index.js": 15_300, "worker.js": 4_200, "offline.js": 1_000,
+var budgets = map[string]int{"tower.js": 22_500, "index.js": 15_300, "worker.js": 4_200, "offline.js": 1_000,
 	"react.js": 1_000, "svelte.js": 1_000, "vue.js": 1_000}
 
 func TestBundlesAreCurrent(t *testing.T) {
