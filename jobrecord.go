@@ -32,7 +32,7 @@ type JobRecord struct {
 	StartedAt   *time.Time      `json:"startedAt"`   // of the last try
 	FinishedAt  *time.Time      `json:"finishedAt"`  // done, dead or cancelled
 	ScheduledAt *time.Time      `json:"scheduledAt"` // the time of the [Schedule] that enqueued it
-	For         ID              `json:"for" tower:"index"`
+	For         ID              `json:"for" tower:"index,sparse"`
 	Done        int64           `json:"done"` // of Total
 	Total       int64           `json:"total"`
 	Note        string          `json:"note"`
@@ -44,7 +44,7 @@ type JobRecord struct {
 
 	Saved  json.RawMessage `json:"saved" tower:"private"`
 	Slot   string          `json:"slot" tower:"private,index"`
-	Key    *string         `json:"key" tower:"private,unique"`
+	Key    *string         `json:"key" tower:"private,unique,sparse"`
 	Worker string          `json:"worker" tower:"private"`
 	Chain  int             `json:"chain" tower:"private"`
 	Trace  string          `json:"trace" tower:"private"`

@@ -58,6 +58,11 @@ func inner(a, b *store.Bound, sign int) *store.Bound {
 	return b
 }
 
+// within reports whether the index of f has all records from lo on.
+func within(f *record.Field, lo *store.Bound) bool {
+	return !f.Sparse || lo != nil && (f.Indexes(lo.Value) || lo.Open && lo.Value.Compare(f.Zero()) == 0)
+}
+
 // A plan is a way to read a scope's records. It may read others as well.
 type plan struct {
 	name     string
@@ -129,7 +134,7 @@ func (s *Scope) byRange() (plan, bool) {
 		if !indexed(f) || isID(f) {
 			continue
 		}
-		if lo, hi := s.Where.bounds(f); lo != nil || hi != nil {
+		if lo, hi := s.Where.bounds(f); (lo != nil || hi != nil) && within(f, lo) {
 			return plan{name: "range", ranges: []store.Range{{Index: f, Min: lo, Max: hi}}}, true
 		}
 	}
@@ -151,7 +156,7 @@ func (s *Scope) Unindexed() *record.Field {
 		if _, uncovered := s.Where.Terms(TermFilter{fields: with, Points: true}); uncovered == nil {
 			return f
 		}
-		if lo, hi := s.Where.bounds(f); bounded == nil && (lo != nil || hi != nil) {
+		if lo, hi := s.Where.bounds(f); bounded == nil && (lo != nil || hi != nil) && within(f, lo) {
 			bounded = f
 		}
 	}
@@ -187,6 +192,9 @@ func (s *Scope) byOrder(after *record.Image) (plan, bool) {
 		} else {
 			r.Min = inner(r.Min, from, 1)
 		}
+	}
+	if !within(f, r.Min) {
+		return plan{}, false
 	}
 	return plan{name: "order", ranges: []store.Range{r}, sorted: true}, true
 }

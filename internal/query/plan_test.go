@@ -43,6 +43,16 @@ func TestPlans(t *testing.T) {
 		{`{"count": {"gte": 3}}`, []string{"title"}, 5, "range count | order title"},
 		{`{"slug": {"exists": true}}`, []string{"size"}, 0, "range slug"},
 		{`{"not": {"owner": "x"}}`, nil, 0, "order"},
+		{`{}`, []string{"note"}, 5, "scan"}, // its index is sparse
+		{`{"note": "x"}`, nil, 0, "filter note"},
+		{`{"note": null}`, nil, 0, "order"},
+		{`{"note": {"in": [null, "x"]}}`, nil, 0, "order"},
+		{`{"note": null, "owner": "x"}`, nil, 0, "filter owner"},
+		{`{"note": {"exists": true}}`, []string{"note"}, 5, "order note"},
+		{`{"note": {"lte": "x"}}`, []string{"note"}, 5, "order note"},
+		{`{"secret": ""}`, nil, 0, "order"},
+		{`{"secret": {"lte": "x"}}`, []string{"secret"}, 5, "scan"},
+		{`{"secret": {"gt": ""}}`, []string{"-secret"}, 5, "order secret"},
 	} {
 		q := querytest.Question{Where: querytest.DecodeJSON(t, c.where), Order: c.order, Limit: c.limit}
 		s := scopeOf(t, &q, m)
@@ -151,10 +161,12 @@ func TestUnindexedFields(t *testing.T) {
 		{`{"size": 1, "owner": "x"}`, nil, 5, ""},
 		{`{"size": 1, "title": {"gt": "x"}}`, nil, 5, ""},
 		{`{"count": {"gt": 3}, "size": 1}`, nil, 5, ""},
-		{`{"size": {"gt": 3}, "note": "x"}`, nil, 5, "note"},
+		{`{"done": {"gt": "2026-01-01T00:00:00Z"}, "size": 3}`, nil, 5, "size"},
 		{`{"size": {"gt": 3}}`, nil, 5, "size"},
 		{`{"or": [{"owner": "x"}, {"size": 3}]}`, nil, 5, "size"},
-		{`{"or": [{"note": "x"}, {"size": 3}]}`, nil, 5, ""},
+		{`{"or": [{"done": null}, {"size": 3}]}`, nil, 5, ""},
+		{`{"note": null}`, nil, 5, ""},
+		{`{}`, []string{"note"}, 5, ""},
 		{`{}`, []string{"size"}, 5, "size"},
 		{`{}`, []string{"size"}, 0, ""},
 		{`{}`, []string{"size", "title"}, 5, ""},

@@ -1,6 +1,8 @@
 package query
 
 import (
+	"slices"
+
 	"github.com/towerkit/tower/internal/record"
 )
 
@@ -13,11 +15,13 @@ type Term struct {
 
 // A TermFilter restricts which terms a caller can look up.
 type TermFilter struct {
-	fields func(*record.Field) bool // nil is any field
+	fields func(*record.Field) bool // whose indexes find the terms; nil is any field, without an index
 	Points bool                     // single values only, no intervals
 }
 
-func (f *TermFilter) allows(c *Condition) bool { return f.fields == nil || f.fields(c.field) }
+func (f *TermFilter) allows(c *Condition) bool {
+	return f.fields == nil || f.fields(c.field) && !slices.ContainsFunc(c.values(), func(v record.Value) bool { return !c.field.Indexes(v) })
+}
 
 // Terms returns terms that cover c: every record that satisfies c has at least one of
 // them. An "and" returns the terms of its most selective argument, an "or" the terms of

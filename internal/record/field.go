@@ -23,6 +23,7 @@ type Field struct {
 
 	Index    bool // the field has an index
 	Unique   bool // the field has an index with each value once
+	Sparse   bool // its index has no entry for a record in which it is empty; see [Field.Indexes]
 	Private  bool // the field is stored but never sent to clients
 	Required bool // the field must not be zero
 	Grouped  bool // the field is part of a [Group]
@@ -146,6 +147,8 @@ func (f *Field) readTag(tag string) error {
 			if f.OnDelete = value; value != Refuse && value != Cascade && value != ClearRef {
 				return fmt.Errorf("field %s: delete=%s is not one of delete=refuse, delete=cascade, delete=clear", f.GoName, value)
 			}
+		case "sparse":
+			f.Sparse = true
 		case "private":
 			f.Private = true
 		case "variants":
@@ -171,7 +174,7 @@ func (f *Field) readTag(tag string) error {
 				return fmt.Errorf(`field %s: a reference is a tower.ID with tower:"ref=MODEL"`, f.GoName)
 			}
 		default:
-			return fmt.Errorf("field %s: tower tag %q is not one of index, unique, unique=FIELD+FIELD, private, was=FIELD, column=NAME, ref=MODEL, delete=refuse, delete=cascade, delete=clear", f.GoName, word)
+			return fmt.Errorf("field %s: tower tag %q is not one of index, unique, unique=FIELD+FIELD, sparse, private, was=FIELD, column=NAME, ref=MODEL, delete=refuse, delete=cascade, delete=clear", f.GoName, word)
 		}
 	}
 	switch {
@@ -184,6 +187,12 @@ func (f *Field) readTag(tag string) error {
 	}
 	if (f.Index || f.Unique) && f.Kind >= List {
 		return fmt.Errorf("field %s: %s cannot be indexed", f.GoName, f.Kind.withArticle())
+	}
+	switch {
+	case f.Sparse && !f.Index && !f.Unique:
+		return fmt.Errorf(`field %s: sparse is for the index of the field: tower:"index,sparse"`, f.GoName)
+	case f.Sparse && !f.pointer && f.Kind != Time && f.Ref == "" && (f.Kind != String || f.Unique):
+		return fmt.Errorf("field %s: sparse is for what can be null, and for a text that is not unique", f.GoName)
 	}
 	return nil
 }

@@ -102,7 +102,7 @@ func TestModelsThatCannotBe(t *testing.T) {
 		{"x", &struct {
 			Record
 			T string `tower:"indexed"`
-		}{}, `field T: tower tag "indexed" is not one of index, unique, unique=FIELD+FIELD, private, was=FIELD, column=NAME, ref=MODEL, delete=refuse, delete=cascade, delete=clear`},
+		}{}, `field T: tower tag "indexed" is not one of index, unique, unique=FIELD+FIELD, sparse, private, was=FIELD, column=NAME, ref=MODEL, delete=refuse, delete=cascade, delete=clear`},
 		{"x", &struct {
 			Record
 			T string `tower:"ref=users"`
@@ -115,6 +115,18 @@ func TestModelsThatCannotBe(t *testing.T) {
 			Record
 			T []string `tower:"index"`
 		}{}, "field T: a list cannot be indexed"},
+		{"x", &struct {
+			Record
+			T *string `tower:"sparse"`
+		}{}, "field T: sparse is for the index of the field"},
+		{"x", &struct {
+			Record
+			T int `tower:"index,sparse"`
+		}{}, "field T: sparse is for what can be null, and for a text that is not unique"},
+		{"x", &struct {
+			Record
+			T string `tower:"unique,sparse"`
+		}{}, "field T: sparse is for what can be null, and for a text that is not unique"},
 		{"x", &struct {
 			Record
 			T map[string]int `tower:"unique"`

@@ -27,7 +27,7 @@ type (
 	strictCity struct {
 		record.Record
 		Name  string  `json:"name" tower:"index" validate:"required"`
-		Zip   *string `json:"zip" tower:"unique"`
+		Zip   *string `json:"zip" tower:"unique,sparse"`
 		Count int     `json:"count" tower:"index,unique=count+size"`
 		Size  int     `json:"size"`
 	}

@@ -22,8 +22,9 @@ type table struct {
 
 // An index orders a model's records by the values of a field. Its keys consist of the
 // value and the record's id. The keys of a unique index are the value alone, with the
-// id as the stored value. Null is never unique. The index of a group of fields has the
-// values of all; it is unique, and nothing is read by it.
+// id as the stored value. Null is never unique. The index of a sparse field has no key for
+// a record in which it is empty. The index of a group of fields has the values of all; it
+// is unique, and nothing is read by it.
 type index struct {
 	field  *record.Field
 	more   []*record.Field // the other fields of a group
@@ -86,12 +87,15 @@ type entry struct {
 }
 
 // entry returns the index's entry for a record, the zero entry if the record does not
-// fit its model.
+// fit its model, or if the index is sparse and the field empty.
 func (x *index) entry(image *record.Image) entry {
 	if !image.Fits() {
 		return entry{}
 	}
 	value := image.Value(x.field)
+	if x.more == nil && !x.field.Indexes(value) {
+		return entry{}
+	}
 	key := value.AppendKey(make([]byte, 0, 48))
 	unique := (x.field.Unique || x.more != nil) && !value.IsNull()
 	for _, f := range x.more {

@@ -33,7 +33,7 @@ type item struct {
 	Done   bool       `json:"done" tower:"index"`
 	When   *time.Time `json:"when" tower:"index"`
 	Parent record.ID  `json:"parent" tower:"ref=items,index"`
-	Secret string     `json:"secret" tower:"private"`
+	Secret string     `json:"secret" tower:"private,index,sparse"`
 }
 
 type plain map[record.ID]item

@@ -24,6 +24,11 @@ type (
 		Name string `json:"name" tower:"index"`
 		Zip  string `json:"zip" tower:"unique"`
 	}
+	sparseCity struct {
+		record.Record
+		Name string  `json:"name" tower:"index,sparse"`
+		Zip  *string `json:"zip" tower:"unique,sparse"`
+	}
 	privateCity struct {
 		record.Record
 		Name string `json:"name" tower:"private"`
@@ -123,6 +128,50 @@ func TestIndexesComeAndGo(t *testing.T) {
 	if got := list(t, b.Store, openCities(t, b, &indexedCity{}), "name", "name"); len(got) != 4 || got[1] != `"Bonn"` {
 		t.Errorf("by name: %v", got)
 	}
+}
+
+func TestSparseIndexes(t *testing.T) {
+	b := newCities(t, "Ulm", "", "Aachen")
+	dense := openCities(t, b, &indexedCity{})
+	if got := list(t, b.Store, dense, "name", "name"); len(got) != 3 {
+		t.Errorf("by name: %v", got)
+	}
+	cities := openCities(t, b, &sparseCity{})
+	zip := "11"
+	bonn := &sparseCity{Name: "Bonn"}
+	for _, city := range []*sparseCity{bonn, {}, {Name: "Kiel"}} {
+		b.do(func(tx *Tx) error { _, err := tx.Create(cities, city); return err })
+	}
+	wants := func(names, zips string) {
+		t.Helper()
+		if got := strings.Join(list(t, b.Store, cities, "name", "name"), " "); got != names {
+			t.Errorf("by name: %s", got)
+		}
+		if got := strings.Join(list(t, b.Store, cities, "zip", "zip"), " "); got != zips {
+			t.Errorf("by zip: %s", got)
+		}
+		if err := b.Check(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}
+	wants(`"Aachen" "Bonn" "Kiel" "Ulm"`, `"1" "11" "111"`)
+	bonn.Zip = &zip
+	put := func(tx *Tx) error {
+		_, err := tx.Update(cities, bonn.ID, func(rec any) error {
+			rec.(*sparseCity).Name, rec.(*sparseCity).Zip = bonn.Name, bonn.Zip
+			return nil
+		})
+		return err
+	}
+	if _, err := b.Update(context.Background(), "test", put); errorText(err) != "cities: zip is already taken" {
+		t.Error(err)
+	}
+	bonn.Name, zip = "", "22"
+	b.do(put)
+	wants(`"Aachen" "Kiel" "Ulm"`, `"1" "11" "111" "22"`)
+	bonn.Name, bonn.Zip = "Bonn", nil
+	b.do(put)
+	wants(`"Aachen" "Bonn" "Kiel" "Ulm"`, `"1" "11" "111"`)
 }
 
 func TestAnIndexThatCannotBeUnique(t *testing.T) {

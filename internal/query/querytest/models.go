@@ -22,7 +22,7 @@ type Thing struct {
 	Size   uint8             `json:"size"`
 	Ratio  float64           `json:"ratio" tower:"index"`
 	Title  string            `json:"title" tower:"index"`
-	Note   *string           `json:"note"`
+	Note   *string           `json:"note" tower:"index,sparse"`
 	Slug   *string           `json:"slug" tower:"unique"`
 	Owner  record.ID         `json:"owner" tower:"ref=users,index"`
 	Due    time.Time         `json:"due" tower:"index"`
@@ -30,7 +30,7 @@ type Thing struct {
 	Tags   []string          `json:"tags"`
 	Codes  []int             `json:"codes"`
 	Extra  map[string]string `json:"extra"`
-	Secret string            `json:"secret" tower:"private"`
+	Secret string            `json:"secret" tower:"private,index,sparse"`
 }
 
 type User struct {
