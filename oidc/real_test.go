@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -19,14 +18,11 @@ import (
 	"github.com/towerkit/tower/oidc"
 )
 
-// exampleServer is the version of github.com/zitadel/oidc/v3 whose example server script/test keeps.
-const exampleServer = "v3.52.0"
-
 // startExample starts the example server of another library, as a provider that knows the application "web", and
 // returns its issuer.
 func startExample(t *testing.T, callback string) (issuer string) {
 	t.Helper()
-	program := filepath.Join(fetched.Folder(), "oidc-"+exampleServer, "server")
+	program := fetched.Provider()
 	if _, err := os.Stat(program); err != nil {
 		t.Skipf("script/test installs the provider %s", program)
 	}

@@ -4,10 +4,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"io"
-	"net/http"
-	"regexp"
 	"testing"
 	"time"
 
@@ -18,18 +14,10 @@ import (
 	"github.com/towerkit/tower/totp"
 )
 
-// A browser signs up by mail, adds a passkey and a second step, signs in by the passkey alone, loses
+// testPasskeys signs up by mail, adds a passkey and a second step, signs in by the passkey alone, loses
 // the device, and signs in by mail again, with the second step.
-func TestPasskeysInABrowser(t *testing.T) {
-	w := newHarness(t)
-	a := w.newApp("club")
-	w.must(w.folder, "new", "club", "--vendor=false")
-	a.run("generate", "auth")
-	a.run("generate", "auth", "--passkey", "--totp")
-	a.serve()
-	a.waitRunning()
-
-	p := openBrowser(t).tab("Ada", a.url)
+func testPasskeys(t *testing.T, a *testApp, b *browser) {
+	p := b.tab("Ada", a.url)
 	device := p.addDevice()
 	p.visit("/account/new")
 	p.fillIn("email", "ada@example.com")
@@ -100,57 +88,8 @@ func (p *tab) addDevice() webauthn.AuthenticatorID {
 	return added.AuthenticatorID
 }
 
-// fillIn fills in a field, and submits its form.
-func (p *tab) fillIn(name, value string) {
-	p.t.Helper()
-	p.until("the field "+name, fmt.Sprintf(`(box => box && (box.value = %q, box.form.requestSubmit(), true))(document.querySelector("main form [name=%s]"))`, value, name))
-}
-
-// at waits until a page is open and live.
-func (p *tab) at(path string) {
-	p.t.Helper()
-	p.until("the page "+path, fmt.Sprintf(`location.pathname == %q && document.documentElement.dataset.tower == "online"`, path))
-}
-
-func (p *tab) signOut() {
-	p.t.Helper()
-	p.visit("/account")
-	p.until("the button", `(form => form && (form.requestSubmit(), true))(document.querySelector(".head form[action*='/session?']"))`)
-	p.until("a visitor", `document.querySelector(".who").textContent.includes("Sign in")`)
-}
-
 // usePasskey presses the button, unless the browser has answered to the offer in the field.
 func (p *tab) usePasskey() {
 	p.t.Helper()
 	p.until("a passkey", `location.pathname != "/session/new" || (button => button && (button.click(), true))(document.querySelector("[data-passkey] button"))`)
-}
-
-// enterCode enters the code of the newest mail.
-func (p *tab) enterCode(a *testApp, then string) {
-	p.t.Helper()
-	p.at("/session/code")
-	code := ""
-	eventually(p.t, "there is a mail", func() bool {
-		found := regexp.MustCompile(`href="(/_tower/mail/\w+)`).FindStringSubmatch(a.fetch("/_tower/mail"))
-		if found != nil {
-			code = regexp.MustCompile(`\b[A-Z2-7]{4}-[A-Z2-7]{4}\b`).FindString(a.fetch(found[1] + "/html"))
-		}
-		return code != ""
-	})
-	p.fillIn("code", code)
-	p.at(then)
-}
-
-func (a *testApp) fetch(path string) string {
-	a.t.Helper()
-	answer, err := http.Get(a.url + path)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	return string(text)
 }

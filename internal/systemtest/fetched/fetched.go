@@ -18,3 +18,7 @@ func Folder() string {
 	}
 	return filepath.Join(folder, "tower")
 }
+
+// Provider returns the program of a provider of OpenID Connect: the example server of github.com/zitadel/oidc/v3.
+// It may be missing.
+func Provider() string { return filepath.Join(Folder(), "oidc-v3.52.0", "server") }
