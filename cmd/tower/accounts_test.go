@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"regexp"
 	"testing"
 )
 
@@ -23,6 +22,7 @@ func TestAccountsInABrowser(t *testing.T) {
 	chromium := openBrowser(t).ctx
 	t.Run("passkeys", func(t *testing.T) { testPasskeys(t, a, &browser{t, chromium}) })
 	t.Run("provider", func(t *testing.T) { testProvider(t, a, elsewhere, &browser{t, chromium}) })
+	t.Run("keyboard", func(t *testing.T) { testKeyboard(t, a, &browser{t, chromium}) })
 }
 
 // signUp signs up by mail.
@@ -71,14 +71,7 @@ func (p *tab) signOut() {
 func (p *tab) enterCode(a *testApp, then string) {
 	p.t.Helper()
 	p.at("/session/code")
-	code := ""
-	eventually(p.t, "there is a mail", func() bool {
-		found := regexp.MustCompile(`href="(/_tower/mail/\w+)`).FindStringSubmatch(a.fetch("/_tower/mail"))
-		if found != nil {
-			code = regexp.MustCompile(`\b[A-Z2-7]{4}-[A-Z2-7]{4}\b`).FindString(a.fetch(found[1] + "/html"))
-		}
-		return code != ""
-	})
+	code := a.newestMail(`\b[A-Z2-7]{4}-[A-Z2-7]{4}\b`)
 	p.fillIn("code", code)
 	p.at(then)
 }

@@ -67,7 +67,7 @@ func TestTheSameActionAnswersJSONAndForms(t *testing.T) {
 	}
 	response, body = request(t, app, "POST", "/posts", `title=SHOUT`, form)
 	if response.StatusCode != 422 || !strings.Contains(body, `value="SHOUT"`) ||
-		!strings.Contains(body, `<p class="problem" data-problem="title" role="alert">is too loud</p>`) {
+		!strings.Contains(body, `<p class="problem" data-problem="title" role="alert" id="title-problem">is too loud</p>`) {
 		t.Errorf("invalid form: %d %s", response.StatusCode, body)
 	}
 	n, err := Posts.Where().Count(t.Context(), app)

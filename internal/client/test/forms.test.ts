@@ -36,6 +36,12 @@ test("a form is sent over the connection, and its problems appear beside the fie
   equal(page.document.querySelectorAll("[aria-invalid]").length, 0);
 });
 
+test("a form that the server has rendered with problems leads to the first", async () => {
+  const { page } = await connected(`<form method="post"><input name="a"><p data-problem="a" hidden></p><input name="b"><p data-problem="b">is required</p><button></button></form>`);
+  equal([page.document.activeElement, page.find("[name=b]").ariaInvalid, page.find("[name=a]").ariaInvalid].map(it => (it as Element)?.tagName ?? it), ["INPUT", "true", null]);
+  ok(page.document.activeElement === page.find("[name=b]"), "the focus is elsewhere");
+});
+
 test("a problem of a field without a place appears for the whole form", async () => {
   const { page, link } = await connected(`<form method="post"><p data-problem="" hidden></p><button></button></form>`);
   page.find("button").click();

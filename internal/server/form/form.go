@@ -40,8 +40,13 @@ func (s *State) zone() *time.Location {
 }
 
 // Problem returns the element that shows the problem of a field, hidden while there is none.
-// The field "" is the form as a whole.
-func (s *State) Problem(field string) template.HTML { return s.problem(field, "") }
+// Its id is that of the field and "-problem", for the aria-describedby of a control. The field "" is the form as a whole.
+func (s *State) Problem(field string) template.HTML {
+	if field == "" {
+		return s.problem("", "")
+	}
+	return s.problem(field, fmt.Sprintf(` id="%s"`, template.HTMLEscapeString(problemID(field))))
+}
 
 // problem is Problem with more attributes.
 func (s *State) problem(field, attrs string) template.HTML {

@@ -1,4 +1,4 @@
-import { baseURI, find, findAll, findInPage, getAttribute, listen, removeAttribute, setAttribute } from "./dom";
+import { baseURI, find, findAll, findAllInPage, findInPage, getAttribute, listen, removeAttribute, setAttribute } from "./dom";
 import { leave } from "./ended";
 import { UnsentList } from "./unsent";
 import { refusal } from "../net/transport";
@@ -27,6 +27,7 @@ export function liveForms(store: Store): void {
   const busy = new WeakSet<HTMLFormElement>();
   const native = new WeakSet<HTMLFormElement>();
   const unsent = new UnsentList(store, showProblems);
+  for (const form of findAllInPage<HTMLFormElement>("form")) showRendered(form);
 
   listen<SubmitEvent>("submit", async event => {
     const form = event.target as HTMLFormElement;
@@ -239,6 +240,12 @@ function showProblems(form: HTMLFormElement, problems: Problems, message: string
   }
   focus?.focus();
   return true;
+}
+
+/** Leads to the problems with which the server has rendered a form that was refused. */
+function showRendered(form: HTMLFormElement): void {
+  const shown = findAll(form, "[data-problem]").filter(place => !place.hidden && place.textContent);
+  if (shown.length > 0) showProblems(form, Object.fromEntries(shown.map(place => [place.dataset.problem, [place.textContent]])), "");
 }
 
 /** Goes to the page where one signs in, and from there back to this one. Returns false if there is none, or if this is it. */
