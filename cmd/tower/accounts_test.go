@@ -30,7 +30,7 @@ func (p *tab) signUp(a *testApp, email, name string) {
 	p.t.Helper()
 	p.visit("/account/new")
 	p.fillIn("email", email)
-	p.enterCode(a, "/account/welcome")
+	p.enterCode(a, email, "/account/welcome")
 	p.fillIn("name", name)
 	p.at("/")
 }
@@ -39,7 +39,7 @@ func (p *tab) signUp(a *testApp, email, name string) {
 func (p *tab) mailsCode(a *testApp, email, then string) {
 	p.t.Helper()
 	p.until("the form", fmt.Sprintf(`(form => form && (form.elements.email.value = %q, form.requestSubmit(form.querySelector("[value=mail]")), true))(document.querySelector("form:has([type=password])"))`, email))
-	p.enterCode(a, then)
+	p.enterCode(a, email, then)
 }
 
 // clicks clicks the link or the button with a text.
@@ -67,11 +67,11 @@ func (p *tab) signOut() {
 	p.until("a visitor", `document.querySelector(".who").textContent.includes("Sign in")`)
 }
 
-// enterCode enters the code of the newest mail.
-func (p *tab) enterCode(a *testApp, then string) {
+// enterCode enters the code of the newest mail to an address.
+func (p *tab) enterCode(a *testApp, email, then string) {
 	p.t.Helper()
 	p.at("/session/code")
-	code := a.newestMail(`\b[A-Z2-7]{4}-[A-Z2-7]{4}\b`)
+	code := a.newestMail(email, `\b[A-Z2-7]{4}-[A-Z2-7]{4}\b`)
 	p.fillIn("code", code)
 	p.at(then)
 }

@@ -32,6 +32,7 @@ type tab struct {
 	name string
 	url  string
 	ctx  context.Context
+	seen map[string]bool // pages by their headings
 }
 
 func (b *browser) tab(name, url string) *tab {
@@ -41,7 +42,7 @@ func (b *browser) tab(name, url string) *tab {
 	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1000, 800)); err != nil {
 		b.t.Fatalf("open a tab for %s: %v", name, err)
 	}
-	return &tab{b.t, name, url, ctx}
+	return &tab{b.t, name, url, ctx, map[string]bool{}}
 }
 
 func (p *tab) do(steps ...chromedp.Action[chromedp.Void]) {

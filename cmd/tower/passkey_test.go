@@ -21,7 +21,7 @@ func testPasskeys(t *testing.T, a *testApp, b *browser) {
 	device := p.addDevice()
 	p.visit("/account/new")
 	p.fillIn("email", "ada@example.com")
-	p.enterCode(a, "/account/welcome")
+	p.enterCode(a, "ada@example.com", "/account/welcome")
 	p.fillIn("name", "Ada")
 	p.at("/")
 
@@ -50,7 +50,7 @@ func testPasskeys(t *testing.T, a *testApp, b *browser) {
 	p.until("no passkey", `!document.querySelector("main").innerText.includes("Engine")`)
 	p.signOut()
 	p.until("the form", `(form => { form.elements.email.value = "ada@example.com"; form.requestSubmit(form.querySelector("[value=mail]")); return true; })(document.querySelector("form:has([type=password])"))`)
-	p.enterCode(a, "/session/step")
+	p.enterCode(a, "ada@example.com", "/session/step")
 	p.fillIn("code", codeAfter(t, secret, 30*time.Second)) // another one
 	p.at("/")
 	p.until("Ada", `document.querySelector(".who").textContent.includes("Ada")`)
