@@ -196,9 +196,9 @@ func (b *batch) move(moves []move) error {
 		if m.to.key == nil {
 			continue
 		}
-		fill := bolt.DefaultFillPercent
-		if m.index.field.Kind == record.Time && m.index.more == nil {
-			fill = recordFill
+		fill := recordFill // the keys of a value come in the order of ids
+		if m.to.value != nil {
+			fill = bolt.DefaultFillPercent
 		}
 		if err := b.bucket(m.index.bucket, fill).Put(m.to.key, m.to.value); err != nil {
 			return err
