@@ -15,6 +15,7 @@ import (
 // testKeyboard has a team, a token and devices by the keyboard alone, and looks at each page on the way.
 func testKeyboard(t *testing.T, a *testApp, b *browser) {
 	email := strings.Repeat("dorothea", 8) + "@" + strings.Repeat("example", 8) + ".com" // as wide as there are
+	crew := strings.Repeat("Teamwork", 10)
 	p, finn := b.tab("Dora", a.url), b.tab("Finn", a.url)
 	finn.signUp(a, "finn@example.com", "Finn")
 	p.signUp(a, email, strings.Repeat("Dorothea", 9))
@@ -23,33 +24,33 @@ func testKeyboard(t *testing.T, a *testApp, b *browser) {
 	p.onPage("New team")
 	p.types(" " + kb.Enter)
 	p.refused("Name", "is required")
-	p.types(kb.Backspace + "Crew" + kb.Enter)
-	p.onPage("Crew")
+	p.types(kb.Backspace + crew + kb.Enter)
+	p.onPage(crew)
 
 	p.presses("Invite")
-	p.onPage("Invite to Crew")
+	p.onPage("Invite to " + crew)
 	p.types("finn@example" + kb.Enter)
 	p.refused("Email", "is not an email address")
 	p.types(".com" + kb.Enter)
-	p.onPage("Crew")
+	p.onPage(crew)
 	p.until("the invitation", `document.querySelector(".some li")?.innerText.includes("finn@example.com")`)
 	p.goes("Revoke the invitation of finn@example.com")
 	finn.visit(a.newestMail("finn@example.com", `/invitation/open\?token=[\w-]+`))
 	finn.clicks("Join the team")
 	p.until("Finn", `document.querySelector("li a[aria-label='Change Finn']")`)
-	p.focusIsOn("H1", "Crew") // the invitation is gone
+	p.focusIsOn("H1", crew) // the invitation is gone
 
 	p.presses("Change Finn")
 	p.onPage("Finn")
 	p.goes("Member")
 	p.types(kb.ArrowDown)
 	p.presses("Save")
-	p.onPage("Crew")
+	p.onPage(crew)
 	p.until("the role", `document.querySelector("li:has([aria-label='Change Finn'])")?.innerText.includes("admin")`)
 	p.presses("Change Finn")
 	p.onPage("Finn")
 	p.presses("Remove from the team")
-	p.onPage("Crew")
+	p.onPage(crew)
 	p.until("no Finn", `!document.querySelector("main").innerText.includes("Finn")`)
 
 	p.visit("/account")
