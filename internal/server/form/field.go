@@ -277,7 +277,7 @@ func (s *State) newField(name string, record any, pairs []any) (*field, error) {
 		f.kind = kindOf(member)
 	}
 	f.value = s.Value(name, value)
-	f.problem = s.problem(name, ` id="`+template.HTMLEscapeString(problemID(name))+`"`)
+	f.problem = s.Problem(name)
 	f.invalid = s != nil && len(s.Problems[name]) > 0
 	if len(pairs)%2 != 0 {
 		return nil, fmt.Errorf("field %s of a form: attributes are pairs of name and value; one is missing", name)

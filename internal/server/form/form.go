@@ -42,18 +42,13 @@ func (s *State) zone() *time.Location {
 // Problem returns the element that shows the problem of a field, hidden while there is none.
 // Its id is that of the field and "-problem", for the aria-describedby of a control. The field "" is the form as a whole.
 func (s *State) Problem(field string) template.HTML {
-	if field == "" {
-		return s.problem("", "")
+	id, text, hidden := "", "", " hidden"
+	if field != "" {
+		id = fmt.Sprintf(` id="%s"`, template.HTMLEscapeString(problemID(field)))
 	}
-	return s.problem(field, fmt.Sprintf(` id="%s"`, template.HTMLEscapeString(problemID(field))))
-}
-
-// problem is Problem with more attributes.
-func (s *State) problem(field, attrs string) template.HTML {
-	text, hidden := "", " hidden"
 	if s != nil && len(s.Problems[field]) > 0 {
 		text, hidden = strings.Join(s.Problems[field], ", "), ""
 	}
 	return template.HTML(fmt.Sprintf(`<p class="problem" data-problem="%s" role="alert"%s%s>%s</p>`,
-		template.HTMLEscapeString(field), attrs, hidden, template.HTMLEscapeString(text)))
+		template.HTMLEscapeString(field), id, hidden, template.HTMLEscapeString(text)))
 }
