@@ -58,8 +58,8 @@ func inner(a, b *store.Bound, sign int) *store.Bound {
 	return b
 }
 
-// within reports whether the index of f has all records from lo on.
-func within(f *record.Field, lo *store.Bound) bool {
+// covers reports whether the index of f has all records from lo on.
+func covers(f *record.Field, lo *store.Bound) bool {
 	return !f.Sparse || lo != nil && (f.Indexes(lo.Value) || lo.Open && lo.Value.Compare(f.Zero()) == 0)
 }
 
@@ -134,7 +134,7 @@ func (s *Scope) byRange() (plan, bool) {
 		if !indexed(f) || isID(f) {
 			continue
 		}
-		if lo, hi := s.Where.bounds(f); (lo != nil || hi != nil) && within(f, lo) {
+		if lo, hi := s.Where.bounds(f); (lo != nil || hi != nil) && covers(f, lo) {
 			return plan{name: "range", ranges: []store.Range{{Index: f, Min: lo, Max: hi}}}, true
 		}
 	}
@@ -156,7 +156,7 @@ func (s *Scope) Unindexed() *record.Field {
 		if _, uncovered := s.Where.Terms(TermFilter{fields: with, Points: true}); uncovered == nil {
 			return f
 		}
-		if lo, hi := s.Where.bounds(f); bounded == nil && (lo != nil || hi != nil) && within(f, lo) {
+		if lo, hi := s.Where.bounds(f); bounded == nil && (lo != nil || hi != nil) && covers(f, lo) {
 			bounded = f
 		}
 	}
@@ -193,7 +193,7 @@ func (s *Scope) byOrder(after *record.Image) (plan, bool) {
 			r.Min = inner(r.Min, from, 1)
 		}
 	}
-	if !within(f, r.Min) {
+	if !covers(f, r.Min) {
 		return plan{}, false
 	}
 	return plan{name: "order", ranges: []store.Range{r}, sorted: true}, true

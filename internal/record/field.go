@@ -82,6 +82,13 @@ func (f *Field) Type() reflect.Type { return f.typ }
 // Rules returns the field's validate tag.
 func (f *Field) Rules() string { return f.rules }
 
+// Zero returns the value of a record in which the field is not set.
+func (f *Field) Zero() Value { return f.zero }
+
+// Indexes reports whether the field's index has the records with a value. If it is sparse,
+// it has those with values above the zero one.
+func (f *Field) Indexes(v Value) bool { return !f.Sparse || v.Compare(f.zero) > 0 }
+
 // typeWithArticle returns the field's type with an indefinite article.
 func (f *Field) typeWithArticle() string {
 	if f.Ref != "" {

@@ -22,13 +22,6 @@ func (m *Model) Signature() string {
 	return strings.Join(public, " ") + ";" + strings.Join(private, " ")
 }
 
-// Zero returns the value of a record in which the field is not set.
-func (f *Field) Zero() Value { return f.zero }
-
-// Indexes reports whether the field's index has the records with a value. If it is sparse,
-// it has those with values above the zero one.
-func (f *Field) Indexes(v Value) bool { return !f.Sparse || v.Compare(f.zero) > 0 }
-
 // Signature describes what determines the keys of the field's index.
 func (f *Field) Signature() string {
 	signature := fmt.Sprintf("%s %s %q ref=%t unique=%t", f.typ, f.layout, f.tag, f.Ref != "", f.Unique)
