@@ -176,7 +176,7 @@ var rooms = []room{
 	{"internal/systemtest/https", nil, "it has tests only", nil},
 	{"internal/systemtest/browser", nil, "a browser belongs to no program", nil},
 	{"internal/systemtest/freeport", nil, "a port belongs to no program", nil},
-	{"internal/systemtest/fetched", nil, "a program that was fetched belongs to no test", nil},
+	{"internal/systemtest/fetched", []string{"internal/systemtest/freeport"}, "a program that was fetched belongs to no test", nil},
 	{"internal/systemtest/netcut", nil, "bytes pass, whatever they mean", nil},
 	{"internal/systemtest/process", nil, "a program that a test starts is any program", nil},
 	{"internal/systemtest/pgtest", []string{"internal/systemtest/fetched", "internal/systemtest/process"}, "a server of PostgreSQL belongs to no program", nil},

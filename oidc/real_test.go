@@ -2,42 +2,17 @@ package oidc_test
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/towerkit/tower"
 	"github.com/towerkit/tower/internal/systemtest/fetched"
-	"github.com/towerkit/tower/internal/systemtest/freeport"
 	"github.com/towerkit/tower/oidc"
 )
-
-// startExample starts the example server of another library, as a provider that knows the application "web", and
-// returns its issuer.
-func startExample(t *testing.T, callback string) (issuer string) {
-	t.Helper()
-	program := fetched.Provider()
-	if _, err := os.Stat(program); err != nil {
-		t.Skipf("script/test installs the provider %s", program)
-	}
-	port := fmt.Sprint(freeport.Find(t))
-	cmd := exec.Command(program)
-	cmd.Env = append(os.Environ(), "PORT="+port, "REDIRECT_URI="+callback)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait() // it was killed
-	})
-	return "http://localhost:" + port + "/"
-}
 
 // signIn goes to an address of the provider as a browser, signs in there, and returns the query with which it comes back.
 func signIn(t *testing.T, to, callback string) url.Values {
@@ -71,8 +46,9 @@ func signIn(t *testing.T, to, callback string) url.Values {
 // TestAnotherProvider signs in at a provider that is not ours.
 func TestAnotherProvider(t *testing.T) {
 	const callback = "http://localhost:8080/accounts/back"
-	issuer := startExample(t, callback)
-	p := &oidc.Provider{Issuer: issuer, ClientID: "web", Secret: tower.NewSecret("secret")}
+	example := fetched.NewProvider(t, callback)
+	example.Start(t)
+	p := &oidc.Provider{Issuer: example.Issuer, ClientID: "web", Secret: tower.NewSecret("secret")}
 	attempt := oidc.Attempt{Callback: callback, State: "a random state", Key: "a random key"}
 	var to string
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
@@ -97,7 +73,7 @@ func TestAnotherProvider(t *testing.T) {
 	if account, err := p.Account(t.Context(), other, back); !errors.Is(err, oidc.ErrAnswer) {
 		t.Errorf("another browser is %+v (%v)", account, err)
 	}
-	wrong := &oidc.Provider{Issuer: issuer, ClientID: "web", Secret: tower.NewSecret("wrong")}
+	wrong := &oidc.Provider{Issuer: example.Issuer, ClientID: "web", Secret: tower.NewSecret("wrong")}
 	account, err = wrong.Account(t.Context(), attempt, signIn(t, to, callback))
 	t.Logf("with a wrong secret: %v", err)
 	if err == nil || !strings.Contains(err.Error(), "invalid_client") {

@@ -19,11 +19,7 @@ import (
 func testPasskeys(t *testing.T, a *testApp, b *browser) {
 	p := b.tab("Ada", a.url)
 	device := p.addDevice()
-	p.visit("/account/new")
-	p.fillIn("email", "ada@example.com")
-	p.enterCode(a, "ada@example.com", "/account/welcome")
-	p.fillIn("name", "Ada")
-	p.at("/")
+	p.signUp(a, "ada@example.com", "Ada")
 
 	p.visit("/account")
 	p.visit("/account/passkeys/new")
@@ -49,8 +45,7 @@ func testPasskeys(t *testing.T, a *testApp, b *browser) {
 	p.until("the button", `(button => button && (button.click(), true))(document.querySelector("[aria-label='Remove Engine']"))`)
 	p.until("no passkey", `!document.querySelector("main").innerText.includes("Engine")`)
 	p.signOut()
-	p.until("the form", `(form => { form.elements.email.value = "ada@example.com"; form.requestSubmit(form.querySelector("[value=mail]")); return true; })(document.querySelector("form:has([type=password])"))`)
-	p.enterCode(a, "ada@example.com", "/session/step")
+	p.mailsCode(a, "ada@example.com", "/session/step")
 	p.fillIn("code", codeAfter(t, secret, 30*time.Second)) // another one
 	p.at("/")
 	p.until("Ada", `document.querySelector(".who").textContent.includes("Ada")`)

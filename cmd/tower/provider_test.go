@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -18,20 +17,13 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/towerkit/tower/internal/systemtest/fetched"
-	"github.com/towerkit/tower/internal/systemtest/freeport"
 )
 
-// A provider is a server of OpenID Connect that is not ours, at which users of an application have accounts.
-type provider struct {
-	issuer string
-	cmd    *exec.Cmd
-}
-
 // newProvider configures an application for a provider that does not run yet.
-func (a *testApp) newProvider() *provider {
+func (a *testApp) newProvider() *fetched.Provider {
 	a.t.Helper()
-	port := fmt.Sprint(freeport.Find(a.t))
-	issuer := "http://localhost:" + port + "/"
+	known := filepath.Join(a.harness.folder, "users.json")
+	provider := fetched.NewProvider(a.t, a.url+"/session/by/oidc/callback", "USERS_FILE="+known)
 	type user struct {
 		ID, Username, Password, FirstName, LastName, Email string
 		EmailVerified                                      bool
@@ -42,32 +34,24 @@ func (a *testApp) newProvider() *provider {
 		users[one.ID] = one
 	}
 	text, err := json.Marshal(users)
-	known := filepath.Join(a.harness.folder, "users.json")
 	if err == nil {
 		err = os.WriteFile(known, text, 0o600)
 	}
 	if err == nil {
-		err = os.WriteFile(filepath.Join(a.folder, ".env"), []byte("OIDC_NAME=Example\nOIDC_CLIENT_ID=web\nOIDC_CLIENT_SECRET=secret\nOIDC_ISSUER="+issuer+"\n"), 0o600)
+		err = os.WriteFile(filepath.Join(a.folder, ".env"), []byte("OIDC_NAME=Example\nOIDC_CLIENT_ID=web\nOIDC_CLIENT_SECRET=secret\nOIDC_ISSUER="+provider.Issuer+"\n"), 0o600)
 	}
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	cmd := exec.Command(fetched.Provider())
-	cmd.Env = append(os.Environ(), "PORT="+port, "REDIRECT_URI="+a.url+"/session/by/oidc/callback", "USERS_FILE="+known)
-	return &provider{issuer, cmd}
+	return provider
 }
 
-func (p *provider) start(t *testing.T) {
+// startProvider starts a provider, and waits until it answers.
+func startProvider(t *testing.T, p *fetched.Provider) {
 	t.Helper()
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = p.cmd.Process.Kill()
-		_ = p.cmd.Wait() // it was killed
-	})
+	p.Start(t)
 	eventually(t, "the provider answers", func() bool {
-		answer, err := http.Get(p.issuer + ".well-known/openid-configuration")
+		answer, err := http.Get(p.Issuer + ".well-known/openid-configuration")
 		if err == nil {
 			answer.Body.Close()
 		}
@@ -76,9 +60,9 @@ func (p *provider) start(t *testing.T) {
 }
 
 // enters signs in at a provider, where the tab is.
-func (p *tab) enters(at *provider, name string) {
+func (p *tab) enters(at *fetched.Provider, name string) {
 	p.t.Helper()
-	p.until("the provider", fmt.Sprintf(`location.href.startsWith(%q) && (form => form && (form.username.value = %q, form.password.value = "verysecure", form.submit(), true))(document.forms[0])`, at.issuer, name))
+	p.until("the provider", fmt.Sprintf(`location.href.startsWith(%q) && (form => form && (form.username.value = %q, form.password.value = "verysecure", form.submit(), true))(document.forms[0])`, at.Issuer, name))
 }
 
 // reads waits until the heading of the page is a text.
@@ -89,15 +73,12 @@ func (p *tab) reads(heading string) {
 
 // testProvider signs up and in at a provider, and links an account there. The provider is away, refuses, and does
 // not confirm addresses.
-func testProvider(t *testing.T, a *testApp, at *provider, b *browser) {
-	if _, err := os.Stat(fetched.Provider()); err != nil {
-		t.Skipf("script/test installs the provider %s", fetched.Provider())
-	}
+func testProvider(t *testing.T, a *testApp, at *fetched.Provider, b *browser) {
 	cleo := b.tab("Cleo", a.url)
 	cleo.visit("/session/new")
 	cleo.clicks("Continue with Example")
 	cleo.reads("Example does not answer")
-	at.start(t)
+	startProvider(t, at)
 	cleo.clicks("Back to sign in")
 	for range 2 {
 		cleo.at("/session/new")
@@ -145,7 +126,7 @@ func testProvider(t *testing.T, a *testApp, at *provider, b *browser) {
 }
 
 // state returns the state with which the tab goes to a provider.
-func (p *tab) state(at *provider, goes func()) (state string) {
+func (p *tab) state(at *fetched.Provider, goes func()) (state string) {
 	p.t.Helper()
 	var mu sync.Mutex
 	err := chromedp.Listen(p.ctx, func(event any) {
@@ -164,7 +145,7 @@ func (p *tab) state(at *provider, goes func()) (state string) {
 	}
 	p.do(command(network.Enable, network.EnableParams{}))
 	goes()
-	p.until("the provider", fmt.Sprintf(`location.href.startsWith(%q)`, at.issuer))
+	p.until("the provider", fmt.Sprintf(`location.href.startsWith(%q)`, at.Issuer))
 	mu.Lock()
 	defer mu.Unlock()
 	return state

