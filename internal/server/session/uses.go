@@ -18,9 +18,10 @@ import (
 const author = "sessions"
 
 const (
-	maxFresh = time.Hour   // for how long a session is not noted as used again, at most
-	minPause = time.Second // between two sweeps, unless a session ends before
-	atOnce   = 1000        // sessions in one transaction
+	maxFresh = time.Hour             // for how long a session is not noted as used again, at most
+	minPause = time.Second           // between two sweeps, unless poked
+	soon     = 20 * time.Millisecond // between two searches for sessions whose time is over
+	atOnce   = 1000                  // sessions in one transaction
 )
 
 // uses are the sessions that have been used since the last sweep.
@@ -63,11 +64,19 @@ func (u *uses) poke() {
 // fresh is for how long a session that was noted as used is not noted again.
 func (s *Sessions) fresh() time.Duration { return min(maxFresh, s.Idle/24) }
 
-// Run notes now and then which sessions are used, and ends those whose time is over, until
-// ctx ends. open returns the sessions of open connections, which are in use.
+// Run notes now and then which sessions are used, and ends each one when its time is over,
+// until ctx ends. open returns the sessions of open connections, which are in use.
 func (s *Sessions) Run(ctx context.Context, open func() []record.ID, report func(error)) {
+	var swept time.Time
 	for {
-		next, err := s.Sweep(ctx, open())
+		var next time.Duration
+		var err error
+		if now := time.Now(); now.Sub(swept) >= minPause {
+			swept = now
+			next, err = s.Sweep(ctx, open())
+		} else {
+			next, err = s.endAllOver(ctx)
+		}
 		if err != nil && ctx.Err() == nil {
 			next = time.Minute
 			report(err)
@@ -76,13 +85,15 @@ func (s *Sessions) Run(ctx context.Context, open func() []record.ID, report func
 		case <-ctx.Done():
 			return
 		case <-s.uses.poked:
-		case <-time.After(max(minPause, next)):
+			swept = time.Time{}
+		case <-time.After(max(soon, next)):
 		}
 	}
 }
 
-// Sweep notes the use of sessions that were noted last some time ago, those with open
-// connections among them, and ends those whose time is over. It returns when to do so again.
+// Sweep ends the sandboxes that were refused, notes the use of sessions that were noted last
+// some time ago, those with open connections among them, and ends the sessions whose time is
+// over. It returns when to do so again.
 func (s *Sessions) Sweep(ctx context.Context, open []record.ID) (next time.Duration, err error) {
 	used, refused := s.uses.take()
 	if err := s.inBatches(ctx, refused, s.End); err != nil {
@@ -100,6 +111,11 @@ func (s *Sessions) Sweep(ctx context.Context, open []record.ID) (next time.Durat
 	if err != nil {
 		return 0, fmt.Errorf("note which sessions are used: %w", err)
 	}
+	return s.endAllOver(ctx)
+}
+
+// endAllOver ends the sessions whose time is over, and returns when to do so again.
+func (s *Sessions) endAllOver(ctx context.Context) (next time.Duration, err error) {
 	next, over, err := s.over(ctx)
 	if err == nil {
 		err = s.inBatches(ctx, over, s.endOver)
@@ -182,7 +198,7 @@ func (s *Sessions) touch(tx *store.Tx, id record.ID) error {
 // endOver ends a session if its time is still over.
 func (s *Sessions) endOver(tx *store.Tx, id record.ID) error {
 	d, t, err := s.in(tx, id)
-	if err != nil || d.Expires.After(tx.Now()) {
+	if err != nil || d.Expires.After(s.Now()) {
 		return err
 	}
 	return tx.Delete(t.Model, id)
