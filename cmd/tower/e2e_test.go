@@ -206,7 +206,7 @@ func sourceLines(t *testing.T, n int) (lines []string) {
 	return lines
 }
 
-func kill(t *testing.T, pid int) {
+func kill(t testing.TB, pid int) {
 	t.Helper()
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatalf("kill %d: %v", pid, err)
@@ -214,13 +214,13 @@ func kill(t *testing.T, pid int) {
 }
 
 // waitExit waits until a process has exited.
-func waitExit(t *testing.T, pid int) {
+func waitExit(t testing.TB, pid int) {
 	t.Helper()
 	eventually(t, fmt.Sprintf("process %d ends", pid), func() bool { return syscall.Kill(pid, 0) != nil })
 }
 
 // eventually polls until done returns true. It is for conditions without an event.
-func eventually(t *testing.T, what string, done func() bool) {
+func eventually(t testing.TB, what string, done func() bool) {
 	t.Helper()
 	ticker := time.NewTicker(50 * time.Millisecond)
 	defer ticker.Stop()

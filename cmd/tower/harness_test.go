@@ -25,12 +25,12 @@ import (
 // A harness has the program that buildTower builds and a folder for applications. Its
 // commands run without the network.
 type harness struct {
-	t      *testing.T
+	t      testing.TB
 	folder string
 	tower  string
 }
 
-func newHarness(t *testing.T) *harness {
+func newHarness(t testing.TB) *harness {
 	t.Helper()
 	folder, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
@@ -293,7 +293,7 @@ func (w *cursorWatch) currentIDs() (ids []string) {
 
 // A terminalScreen is a console in a terminal.
 type terminalScreen struct {
-	t      *testing.T
+	t      testing.TB
 	keys   *os.File
 	screen vt10x.Terminal
 }
