@@ -368,6 +368,31 @@ func TestACursorIsFollowedAsEvents(t *testing.T) {
 	count.expect("change", `"value":3`)
 }
 
+// TestAStreamBeginsWithTheNewestState opens a stream after each of many commits, while other commits keep
+// the server busy.
+func TestAStreamBeginsWithTheNewestState(t *testing.T) {
+	a := openSnippets(t, nil)
+	ada := a.person("ada")
+	ctx, stop := context.WithCancel(t.Context())
+	var writers sync.WaitGroup
+	defer writers.Wait()
+	defer stop()
+	for range 8 {
+		writers.Go(func() {
+			for ctx.Err() == nil {
+				if err := Snippets.Create(t.Context(), a.App, &Snippet{OwnerID: ada, Title: "other"}); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	for i := range 30 {
+		a.snippet(ada, fmt.Sprint("new ", i), 9, true)
+		a.stream("/_tower/read/snippets/starred?atLeast=9").expect("state", fmt.Sprintf(`"title":"new %d"`, i))
+	}
+}
+
 func TestStreamsCountAsConnections(t *testing.T) {
 	a := openSnippets(t, func(c *tower.Config) { c.Limits.MaxConnections = 2 })
 	a.user = a.person("ada")

@@ -61,10 +61,14 @@ func (f *follower) End(code int, reason string) {
 	})
 }
 
-// follow connects a client for a request and opens the cursor. The first event is the state
+// follow connects a client for a request and opens the cursor. The first event is the state of
+// the newest commit, so that it is never older than what [Host.ReadCursor] has answered before,
 // or, if the client resumes, the change since then, if there is one. Call leave afterwards,
 // unless follow fails. returns is set if the client asks again, with another request.
 func (s *Server) follow(r *http.Request, q *wire.Request, returns bool) (*follower, error) {
+	if err := s.host.Wait(r.Context(), s.host.Seq()); err != nil {
+		return nil, err
+	}
 	f := &follower{conn: s.host.Accept(r), cursor: q.Open, returns: returns, messages: make(chan []byte, 1), ended: make(chan struct{})}
 	s.add(f)
 	if err := f.conn.Join(f); err != nil {

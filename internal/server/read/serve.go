@@ -2,6 +2,7 @@ package read
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -33,6 +34,10 @@ const restartReason = "the server restarts; connect again"
 
 // A Host is the application that owns the cursors.
 type Host interface {
+	// Seq returns the number of the newest commit.
+	Seq() uint64
+	// Wait waits until a connection that opens a cursor gets the state of a commit or a later one.
+	Wait(ctx context.Context, seq uint64) error
 	// Accept returns a new connection for the client that sent a request.
 	Accept(r *http.Request) transport.Connection
 	// ReadCursor answers an open with everything, in the newest state, or in the state at
