@@ -117,18 +117,10 @@ func TestWhatIsSlowIsNamed(t *testing.T) {
 		{"cursor", "slow.all"}, {"action", "POST /slow/wait"}, {"page", "GET /slow"}, {"region", "slow/_region.html"},
 		{"rule", "SlowController.Match"}, {"rule", "SlowController.Can"}, {"commit", "POST /slow/fill by Ada"},
 	} {
-		found := false
-		for _, line := range log.find("slow " + want.kind) {
-			if line["name"] != want.name {
-				continue
-			}
-			found = true
+		for _, line := range log.awaitSlow(t, want.kind, want.name) {
 			if _, has := line["request"]; line["level"] != "WARN" || line["took"].(float64) < 5e6 || !has && want.kind != "rule" {
 				t.Errorf("%v", line)
 			}
-		}
-		if !found {
-			t.Errorf("no slow %s is named %s:\n%s", want.kind, want.name, log)
 		}
 	}
 	got := scrape(t, app.Handler())
@@ -137,6 +129,16 @@ func TestWhatIsSlowIsNamed(t *testing.T) {
 			t.Errorf("%s is %v, and the log has %d", name, got[name], len(log.find("slow "+kind)))
 		}
 	}
+}
+
+// awaitSlow returns the lines that name something slow. They are written after its answer is sent.
+func (j *journal) awaitSlow(t *testing.T, kind, name string) (lines []map[string]any) {
+	t.Helper()
+	j.await(t, func() bool {
+		lines = slices.DeleteFunc(j.find("slow "+kind), func(line map[string]any) bool { return line["name"] != name })
+		return len(lines) > 0
+	})
+	return lines
 }
 
 func TestTheThresholdOfWhatIsSlow(t *testing.T) {
@@ -168,7 +170,7 @@ func TestASlowCursorNamesTheMissingIndex(t *testing.T) {
 	socket.ask(`{"id":1,"open":"slow.rare"}`)
 	socket.ask(`{"id":2,"open":"slow.some"}`)
 	for name, index := range map[string]any{"slow.rare": "posts.likes", "slow.some": nil} {
-		lines := slices.DeleteFunc(log.find("slow cursor"), func(line map[string]any) bool { return line["name"] != name })
+		lines := log.awaitSlow(t, "cursor", name)
 		if len(lines) != 1 || lines[0]["read"] != 3000.0 || lines[0]["missing_index"] != index {
 			t.Errorf("%s: %v", name, lines)
 		}
