@@ -54,11 +54,15 @@ type clock struct{ now time.Time }
 
 func open(t *testing.T, path string, at *clock, secrets ...string) *Sessions {
 	t.Helper()
-	sessions, tokens := table(t, "sessions"), table(t, "tokens")
 	if at == nil {
 		at = &clock{time.Now()}
 	}
-	now := func() time.Time { return at.now }
+	return openAt(t, path, func() time.Time { return at.now }, secrets...)
+}
+
+func openAt(t *testing.T, path string, now func() time.Time, secrets ...string) *Sessions {
+	t.Helper()
+	sessions, tokens := table(t, "sessions"), table(t, "tokens")
 	st, err := store.Open(path, store.Options{Models: []*record.Model{sessions.Model, tokens.Model}, Now: now})
 	if err != nil {
 		t.Fatal(err)

@@ -22,13 +22,7 @@ func TestSessionsEndOnTime(t *testing.T) {
 		seed := rand.Uint64()
 		t.Logf("seed %d", seed)
 		rng := rand.New(rand.NewPCG(seed, 1))
-		sessions, tokens := table(t, "sessions"), table(t, "tokens")
-		st, err := store.Open(filepath.Join(t.TempDir(), "x.db"), store.Options{Models: []*record.Model{sessions.Model, tokens.Model}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = st.Close() }()
-		s := New(st, Options{Table: sessions, Tokens: tokens, Secrets: []string{firstSecret}, Idle: 24 * time.Hour, Age: 240 * time.Hour})
+		s := openAt(t, filepath.Join(t.TempDir(), "x.db"), time.Now, firstSecret)
 		ends := map[record.ID]time.Time{}
 		for range 50 {
 			age := 5*time.Second + time.Duration(rng.Int64N(int64(3*time.Second)))
@@ -48,7 +42,7 @@ func TestSessionsEndOnTime(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		go s.Run(ctx, func() []record.ID { return nil }, func(err error) { t.Error(err) })
 		lives := func(id record.ID) bool {
-			err := st.View(t.Context(), func(snap *store.Snapshot) error {
+			err := s.store.View(t.Context(), func(snap *store.Snapshot) error {
 				_, err := s.get(snap, id)
 				return err
 			})
