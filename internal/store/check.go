@@ -123,6 +123,17 @@ func (c *check) each(bucket []byte) func(yield func(k, v []byte) bool) {
 	}
 }
 
+// entries yields the log.
+func (c *check) entries() func(yield func(seq uint64, entry []byte) bool) {
+	return func(yield func(seq uint64, entry []byte) bool) {
+		for seq, entry := range entries(c.btx, 0) {
+			if c.ctx.Err() != nil || !yield(seq, entry) {
+				return
+			}
+		}
+	}
+}
+
 // log checks that the log has every commit up to the newest, that each change starts
 // with the record as the change before left it, and that the last change left the
 // record as it is stored.
@@ -130,17 +141,17 @@ func (c *check) log() {
 	var size uint64
 	next, forks := logStart(c.btx, c.head), readForks(c.btx)
 	left := map[record.Key]uint64{}
-	for k, v := range c.each(logBucket) {
-		if seq := binary.BigEndian.Uint64(k); seq != next {
+	for seq, entry := range c.entries() {
+		if seq != next {
 			c.report("the log has commit %d where %d belongs", seq, next)
 			next = seq
 		}
-		commit, err := decodeCommit(next, bytes.Clone(v), c.store.Model)
+		commit, err := decodeCommit(next, entry, c.store.Model)
 		if err != nil {
 			c.report("%w", err)
 		}
 		c.changes(&commit, left)
-		size += uint64(len(v))
+		size += uint64(len(entry))
 		next = forks.Next(next)
 	}
 	if c.ctx.Err() != nil {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/towerkit/tower/internal/lineage"
@@ -86,6 +87,86 @@ func (h head) write(btx *bolt.Tx) error {
 	return btx.Bucket(metaBucket).Put(headKey, data)
 }
 
+// An entry that is longer than this is cut into pieces. The first has the commit's seq as
+// its key, the others the seq followed by their number, 4 bytes big-endian from 1.
+//
+// bbolt keeps a value in pages that lie side by side, with up to three more in the same leaf,
+// and writes the leaf anew when one of them changes. Without pieces, a commit after
+// a large one would write megabytes again, and the file would be full of gaps that no other
+// large entry fits into.
+const pieceSize = 64 << 10
+
+func pieceKey(seq uint64, number uint32) []byte {
+	if number == 0 {
+		return seqKey(seq)
+	}
+	return binary.BigEndian.AppendUint32(seqKey(seq), number)
+}
+
+func isFirstPiece(key []byte) bool { return len(key) == 8 }
+
+// isPiece reports whether key is that of the commit's piece with a number above 0.
+func isPiece(key []byte, seq uint64, number uint32) bool {
+	return len(key) == 12 && binary.BigEndian.Uint64(key) == seq && binary.BigEndian.Uint32(key[8:]) == number
+}
+
+// putEntry puts the entry of a commit into the log. The entry must not be written to before
+// the end of the transaction.
+func putEntry(put func(key, piece []byte) error, seq uint64, entry []byte) error {
+	var number uint32
+	for len(entry) > pieceSize {
+		if err := put(pieceKey(seq, number), entry[:pieceSize:pieceSize]); err != nil {
+			return err
+		}
+		entry = entry[pieceSize:]
+		number++
+	}
+	return put(pieceKey(seq, number), entry)
+}
+
+// deleteEntry removes the entry of a commit from the log.
+func deleteEntry(remove func(key []byte) error, log *bolt.Bucket, seq uint64) error {
+	for {
+		k, _ := log.Cursor().Seek(seqKey(seq))
+		if k == nil || binary.BigEndian.Uint64(k) != seq {
+			return nil
+		}
+		if err := remove(k); err != nil {
+			return err
+		}
+	}
+}
+
+// entries yields the log from that commit on: each commit's seq, and a copy of its entry.
+func entries(btx *bolt.Tx, from uint64) iter.Seq2[uint64, []byte] {
+	return func(yield func(uint64, []byte) bool) {
+		cursor := btx.Bucket(logBucket).Cursor()
+		k, v := cursor.Seek(seqKey(from))
+		for k != nil {
+			seq, entry := binary.BigEndian.Uint64(k), bytes.Clone(v)
+			k, v = cursor.Next()
+			for number := uint32(1); isPiece(k, seq, number); number++ {
+				entry = append(entry, v...)
+				k, v = cursor.Next()
+			}
+			if !yield(seq, entry) {
+				return
+			}
+		}
+	}
+}
+
+// readEntry returns a copy of a commit's entry, or nil.
+func readEntry(btx *bolt.Tx, seq uint64) []byte {
+	for found, entry := range entries(btx, seq) {
+		if found == seq {
+			return entry
+		}
+		break
+	}
+	return nil
+}
+
 // readForks returns where lineages begin that the file has commits of.
 func readForks(btx *bolt.Tx) lineage.Forks {
 	return lineage.Read(btx.Bucket(metaBucket).Get(forksKey))
@@ -106,25 +187,42 @@ func logStart(btx *bolt.Tx, h head) uint64 {
 // [ErrNoCommit] if from has been lost.
 func (s *Store) readLog(btx *bolt.Tx, from, last uint64, budget int) ([]Commit, error) {
 	var commits []Commit
-	forks := readForks(btx)
-	if !forks.Has(from) {
+	if !readForks(btx).Has(from) {
 		return nil, lost(from)
 	}
-	cursor := btx.Bucket(logBucket).Cursor()
-	k, v := cursor.Seek(seqKey(from))
-	for seq := from; seq <= last && (budget > 0 || len(commits) == 0); seq = forks.Next(seq) {
-		if k == nil || binary.BigEndian.Uint64(k) != seq {
-			return nil, expired(seq)
-		}
-		c, err := decodeCommit(seq, bytes.Clone(v), s.Model)
-		if err != nil {
-			return nil, err
-		}
+	err := eachEntry(btx, from, last, budget, func(seq uint64, entry []byte) (size int, err error) {
+		c, err := decodeCommit(seq, entry, s.Model)
 		commits = append(commits, c)
-		budget -= len(v)
-		k, v = cursor.Next()
+		return len(entry), err
+	})
+	if err != nil {
+		return nil, err
 	}
 	return commits, nil
+}
+
+// eachEntry calls fn with copies of the entries from one commit to another: with at least one, and
+// with no more than fit into budget bytes by the sizes that fn returns. It returns
+// [ErrExpired] if the log does not have them.
+func eachEntry(btx *bolt.Tx, from, last uint64, budget int, fn func(seq uint64, entry []byte) (size int, err error)) error {
+	if from > last {
+		return nil
+	}
+	next, forks := from, readForks(btx)
+	for seq, entry := range entries(btx, from) {
+		if seq != next {
+			break
+		}
+		size, err := fn(seq, entry)
+		if err != nil {
+			return err
+		}
+		budget -= size
+		if next = forks.Next(seq); next > last || budget <= 0 {
+			return nil
+		}
+	}
+	return expired(next)
 }
 
 func expired(seq uint64) error { return fmt.Errorf("commit %d: %w", seq, ErrExpired) }
@@ -159,24 +257,31 @@ func (s *Store) Hold(seq uint64) { s.held.Store(seq) }
 // at most limit of them.
 func (s *Store) trim(btx *bolt.Tx, h *head, now time.Time, limit int) error {
 	bucket := s.bucket(btx, logBucket)
-	for range limit {
+	for trimmed := 0; ; {
 		k, v := bucket.Cursor().First()
 		if k == nil {
 			return nil
 		}
-		most, age := uint64(s.options.LogBytes), s.options.LogAge
-		if binary.BigEndian.Uint64(k) > s.held.Load() {
-			most, age = most*heldBytes, age*heldAge
-		}
-		if h.bytes <= most && !entryTime(v).Before(now.Add(-age)) {
-			return nil
+		if isFirstPiece(k) {
+			if trimmed == limit || !s.outgrown(h, binary.BigEndian.Uint64(k), entryTime(v), now) {
+				return nil
+			}
+			trimmed++
 		}
 		h.bytes -= uint64(len(v))
 		if err := bucket.Delete(k); err != nil {
 			return err
 		}
 	}
-	return nil
+}
+
+// outgrown reports whether the log is to lose its oldest commit, which is of that time.
+func (s *Store) outgrown(h *head, seq uint64, at, now time.Time) bool {
+	most, age := uint64(s.options.LogBytes), s.options.LogAge
+	if seq > s.held.Load() {
+		most, age = most*heldBytes, age*heldAge
+	}
+	return h.bytes > most || at.Before(now.Add(-age))
 }
 
 // EachSetting calls fn with what the file has beside records, their indexes and the log, and what

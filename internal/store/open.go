@@ -49,7 +49,8 @@ type Options struct {
 }
 
 const (
-	format      = "1"
+	format      = "2"
+	wholeFormat = "1" // the log has no entry in pieces
 	openTimeout = 2 * time.Second
 
 	// How full a page is left when it splits. Keys that come in order never return to
@@ -284,7 +285,12 @@ func checkFormat(btx *bolt.Tx) error {
 		}
 		return nil
 	}
-	if found := string(meta.Get(formatKey)); found != format {
+	return readsFormat(meta)
+}
+
+// readsFormat returns an error if the file has a format that this program cannot read.
+func readsFormat(meta *bolt.Bucket) error {
+	if found := string(meta.Get(formatKey)); found != format && found != wholeFormat {
 		return fmt.Errorf("it has the format %q of a newer program; this program reads %q", found, format)
 	}
 	return nil
@@ -292,7 +298,8 @@ func checkFormat(btx *bolt.Tx) error {
 
 // isReady reports whether the file is a store that already fits the models.
 func (s *Store) isReady(btx *bolt.Tx) bool {
-	return btx.Bucket(metaBucket) != nil && btx.Bucket(keysBucket) != nil && btx.Bucket(marksBucket) != nil && btx.Bucket(secretsBucket) == nil && s.fits(btx) && s.remembers(btx)
+	meta := btx.Bucket(metaBucket)
+	return meta != nil && string(meta.Get(formatKey)) == format && btx.Bucket(keysBucket) != nil && btx.Bucket(marksBucket) != nil && btx.Bucket(secretsBucket) == nil && s.fits(btx) && s.remembers(btx)
 }
 
 // makeReady turns an empty file into a store, takes over what migrations have prepared,
@@ -314,6 +321,9 @@ func (s *Store) makeReady(btx *bolt.Tx, cutover *Cutover) error {
 		if err := create(btx, string(record.NewID())); err != nil {
 			return err
 		}
+	}
+	if err := btx.Bucket(metaBucket).Put(formatKey, []byte(format)); err != nil { // of a file of an earlier version
+		return err
 	}
 	for _, name := range [...][]byte{keysBucket, agesBucket, marksBucket, marksAgeBucket} { // files of earlier versions do not have them
 		if _, err := btx.CreateBucketIfNotExists(name); err != nil {

@@ -122,7 +122,7 @@ func TestFilesThatAreNoStore(t *testing.T) {
 			}
 		}, "is not a file"},
 		{"another program's", bare("jobs", "1"), "it is another program's bbolt file"},
-		{"a newer format", bare("meta", "2"), `it has the format "2" of a newer program; this program reads "1"`},
+		{"a newer format", bare("meta", "3"), `it has the format "3" of a newer program; this program reads "2"`},
 		{"cut off", damage(func(data []byte) []byte { return data[:3*4096] }), "the file is damaged"},
 		{"written over", damage(func(data []byte) []byte {
 			return append(data[:2*4096:2*4096], make([]byte, len(data)-2*4096)...)

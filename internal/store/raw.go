@@ -41,25 +41,21 @@ func (s *Store) Entries(from uint64, budget int) (entries []Entry, err error) {
 	return entries, err
 }
 
-func readEntries(btx *bolt.Tx, from, last uint64, budget int) (entries []Entry, err error) {
-	ages, keys := btx.Bucket(agesBucket), btx.Bucket(keysBucket)
-	cursor := btx.Bucket(logBucket).Cursor()
-	k, v := cursor.Seek(seqKey(from))
-	forks := readForks(btx)
-	for seq := from; seq <= last && (budget > 0 || len(entries) == 0); seq = forks.Next(seq) {
-		if k == nil || binary.BigEndian.Uint64(k) != seq {
-			return nil, expired(seq)
-		}
-		e := Entry{Seq: seq, After: forks.Before(seq), Data: bytes.Clone(v)}
-		if age := ages.Get(k); len(age) > 8 {
+func readEntries(btx *bolt.Tx, from, last uint64, budget int) (found []Entry, err error) {
+	ages, keys, forks := btx.Bucket(agesBucket), btx.Bucket(keysBucket), readForks(btx)
+	err = eachEntry(btx, from, last, budget, func(seq uint64, entry []byte) (size int, err error) {
+		e := Entry{Seq: seq, After: forks.Before(seq), Data: entry}
+		if age := ages.Get(seqKey(seq)); len(age) > 8 {
 			e.Key = bytes.Clone(age[8:])
 			e.Call = bytes.Clone(keys.Get(e.Key))
 		}
-		entries = append(entries, e)
-		budget -= len(v) + len(e.Call)
-		k, v = cursor.Next()
+		found = append(found, e)
+		return len(e.Data) + len(e.Call), nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	return entries, nil
+	return found, nil
 }
 
 // CopyTo calls begin with the number of the newest commit and the size of the file in
@@ -112,10 +108,7 @@ func OpenFile(path string) (*File, error) {
 			if meta == nil {
 				return errors.New("it is not a store")
 			}
-			if found := string(meta.Get(formatKey)); found != format {
-				return fmt.Errorf("it has the format %q of a newer program; this program reads %q", found, format)
-			}
-			return nil
+			return readsFormat(meta)
 		})
 	})
 	if errors.Is(err, berrors.ErrTimeout) {
@@ -215,8 +208,9 @@ func (f *File) State() (State, error) {
 		return f.db.View(func(btx *bolt.Tx) error {
 			h := readHead(btx)
 			state = State{Epoch: string(btx.Bucket(metaBucket).Get(epochKey)), Seq: h.seq, Start: logStart(btx, h)}
-			if _, v := btx.Bucket(logBucket).Cursor().Last(); v != nil {
-				state.At = entryTime(v)
+			log := btx.Bucket(logBucket)
+			if k, _ := log.Cursor().Last(); k != nil {
+				state.At = entryTime(log.Get(k[:8]))
 			}
 			return nil
 		})
@@ -274,6 +268,9 @@ func (f *File) SeqAt(at time.Time) (uint64, error) {
 		return f.db.View(func(btx *bolt.Tx) error {
 			cursor := btx.Bucket(logBucket).Cursor()
 			for k, v := cursor.Last(); k != nil; k, v = cursor.Prev() {
+				if !isFirstPiece(k) {
+					continue
+				}
 				found = binary.BigEndian.Uint64(k)
 				if !entryTime(v).After(at) {
 					return nil
@@ -329,7 +326,7 @@ func rewind(btx *bolt.Tx, seq uint64) (left uint64, err error) {
 	ages, keys := btx.Bucket(agesBucket), btx.Bucket(keysBucket)
 	for size := 0; h.seq > seq && size < rawGroup; h.seq-- {
 		k := seqKey(h.seq)
-		entry := log.Get(k)
+		entry := readEntry(btx, h.seq)
 		if entry == nil {
 			return 0, expired(h.seq)
 		}
@@ -349,7 +346,7 @@ func rewind(btx *bolt.Tx, seq uint64) (left uint64, err error) {
 				return 0, err
 			}
 		}
-		if err := log.Delete(k); err != nil {
+		if err := deleteEntry(log.Delete, log, h.seq); err != nil {
 			return 0, err
 		}
 	}
@@ -361,6 +358,9 @@ func (f *File) Append(entries []Entry) error {
 	return f.guarded(func() error {
 		return f.db.Update(func(btx *bolt.Tx) error {
 			h := readHead(btx)
+			if err := btx.Bucket(metaBucket).Put(formatKey, []byte(format)); err != nil {
+				return err
+			}
 			for i := range entries {
 				if err := appendEntry(btx, &h, &entries[i]); err != nil {
 					return fmt.Errorf("add commit %d: %w", entries[i].Seq, err)
@@ -385,11 +385,11 @@ func appendEntry(btx *bolt.Tx, h *head, e *Entry) error {
 		}
 	}
 	h.seq = e.Seq
-	return putEntry(btx, h, e)
+	return logEntry(btx, h, e)
 }
 
-// putEntry puts a commit into the log, with the key of its call, and counts its bytes.
-func putEntry(btx *bolt.Tx, h *head, e *Entry) error {
+// logEntry puts a commit into the log, with the key of its call, and counts its bytes.
+func logEntry(btx *bolt.Tx, h *head, e *Entry) error {
 	if len(e.Key) > 0 && len(e.Call) > 0 {
 		age := append(bytes.Clone(e.Data[:8]), e.Key...)
 		if err := errors.Join(btx.Bucket(keysBucket).Put(e.Key, e.Call), btx.Bucket(agesBucket).Put(seqKey(e.Seq), age)); err != nil {
@@ -399,7 +399,7 @@ func putEntry(btx *bolt.Tx, h *head, e *Entry) error {
 	log := btx.Bucket(logBucket)
 	log.FillPercent = appendFill
 	h.bytes += uint64(len(e.Data))
-	return log.Put(seqKey(e.Seq), bytes.Clone(e.Data))
+	return putEntry(log.Put, e.Seq, bytes.Clone(e.Data))
 }
 
 // Settle prepares a file that was restored for its application: it begins another

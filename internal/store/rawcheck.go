@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -40,19 +39,19 @@ func (f *File) Check(ctx context.Context) error {
 func (c *check) rawLog() {
 	next, size, forks := logStart(c.btx, c.head), uint64(0), readForks(c.btx)
 	left := map[string]uint64{}
-	for k, v := range c.each(logBucket) {
-		if seq := binary.BigEndian.Uint64(k); seq != next {
+	for seq, entry := range c.entries() {
+		if seq != next {
 			c.report("the log has commit %d where %d belongs", seq, next)
 			next = seq
 		}
-		changes, err := rawChanges(v)
+		changes, err := rawChanges(entry)
 		if err != nil {
 			c.report("commit %d: %w", next, err)
 		}
 		for i := range changes {
 			left[changes[i].key()] = recordVersion(changes[i].after)
 		}
-		size += uint64(len(v))
+		size += uint64(len(entry))
 		next = forks.Next(next)
 	}
 	if c.ctx.Err() != nil {
@@ -161,11 +160,10 @@ func undone(btx *bolt.Tx, seq uint64) (map[string][]byte, error) {
 	if seq+1 < logStart(btx, h) {
 		return nil, expired(seq + 1)
 	}
-	cursor := btx.Bucket(logBucket).Cursor()
-	for k, v := cursor.Seek(seqKey(seq + 1)); k != nil; k, v = cursor.Next() {
-		changes, err := rawChanges(v)
+	for seq, entry := range entries(btx, seq+1) {
+		changes, err := rawChanges(entry)
 		if err != nil {
-			return nil, fmt.Errorf("commit %d: %w", binary.BigEndian.Uint64(k), err)
+			return nil, fmt.Errorf("commit %d: %w", seq, err)
 		}
 		for i := range changes {
 			if _, known := before[changes[i].key()]; !known {

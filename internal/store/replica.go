@@ -157,7 +157,7 @@ func (s *Store) build(ctx context.Context) error {
 				if e.Seq != e.After+1 {
 					forks = forks.Add(lineage.Fork{After: e.After, First: e.Seq})
 				}
-				if err := putEntry(btx, &h, e); err != nil {
+				if err := logEntry(btx, &h, e); err != nil {
 					return err
 				}
 				h.tag = e.Tag
@@ -390,7 +390,7 @@ func (b *batch) rewind(fork uint64) error {
 	keys, ages, log := b.store.bucket(b.btx, keysBucket), b.store.bucket(b.btx, agesBucket), b.store.bucket(b.btx, logBucket)
 	for ; b.head.seq > fork; b.head.seq = b.forks.Before(b.head.seq) {
 		k := seqKey(b.head.seq)
-		data := bytes.Clone(log.Get(k))
+		data := readEntry(b.btx, b.head.seq)
 		if err := b.undo(b.head.seq, data); err != nil {
 			return fmt.Errorf("undo commit %d: %w", b.head.seq, err)
 		}
@@ -399,7 +399,7 @@ func (b *batch) rewind(fork uint64) error {
 				return err
 			}
 		}
-		if err := log.Delete(k); err != nil {
+		if err := deleteEntry(log.Delete, log.Bucket, b.head.seq); err != nil {
 			return err
 		}
 		b.head.bytes -= uint64(len(data))

@@ -448,7 +448,7 @@ func (b *batch) takeInOne(e *Entry) error {
 	if err != nil {
 		return err
 	}
-	if err := b.bucket(logBucket, appendFill).Put(seqKey(e.Seq), data); err != nil {
+	if err := putEntry(b.bucket(logBucket, appendFill).Put, e.Seq, data); err != nil {
 		return err
 	}
 	for i := range changes {
