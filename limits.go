@@ -86,6 +86,9 @@ type Limits struct {
 	// much share, and is refused if that takes too long. Behind a proxy, see
 	// [Config].TrustedProxies.
 	//
+	// What commits read for open cursors is counted apart, with a minute's worth at once. Who has used
+	// that up is disconnected when a commit would read many records again, and connects anew.
+	//
 	// Default: 10 milliseconds.
 	MaxReading time.Duration
 

@@ -27,6 +27,7 @@ const (
 	Epoch    = "epoch"    // the client's position is not in this store's history
 	Overflow = "overflow" // so many records have left that the whole state is smaller
 	Failed   = "failed"   // the store could not be read; the error was reported
+	Costly   = "costly"   // keeping the cursor current takes more reading than the quota lets its holders cause
 )
 
 // A Sink receives what happens to the open cursors. The engine calls its methods
@@ -93,6 +94,8 @@ type Engine struct {
 	cover         cover
 	spare         int // see list
 	reads         int // how often matching a commit read the store
+	meter         store.Meter
+	metered       context.Context // of the reads under the lock, which the meter counts
 	measured      atomic.Bool
 	historyLimit  int // changes that a history may hold
 
@@ -104,6 +107,7 @@ type Engine struct {
 	now     commitView
 	touched []*selector
 	effects []Effect
+	refused []Effect // see Quota
 	scratch []record.ID
 }
 
@@ -123,6 +127,7 @@ func NewEngine(st *store.Store, sink Sink, report func(error)) *Engine {
 		openings: map[Holder]*opening{}, moved: map[Holder]*Spec{},
 		including: map[*opening]struct{}{}, referring: map[record.Key]map[*group]struct{}{}, sharedResumes: map[*group]sharedResume{},
 	}
+	e.metered = e.meter.Context(context.Background())
 	e.now.at = e.viewNow
 	e.reach(seq)
 	return e
@@ -183,10 +188,12 @@ func (e *Engine) match(c store.Commit) []Effect {
 	}
 	clear(touched)
 	effects = e.followReferred(effects, &e.now)
+	effects = append(effects, e.refused...)
+	clear(e.refused)
 	for o := range e.including {
 		o.changes = append(o.changes, c.Changes...)
 	}
-	e.touched, e.effects, e.now.changes = touched, effects, nil
+	e.touched, e.effects, e.refused, e.now.changes = touched, effects, e.refused[:0], nil
 	return effects
 }
 

@@ -254,7 +254,7 @@ func (g *group) followAggregate(effects []Effect, a *aggregate, touches []touch,
 		a.apply(&touches[i])
 	}
 	if a.needsFill() {
-		if err := a.fill(now.at, nil); err != nil {
+		if err := g.readFor(now, func() error { return a.fill(now.at, nil) }); err != nil {
 			return now.fail(effects, g, err)
 		}
 	}
@@ -270,7 +270,7 @@ func (g *group) followList(effects []Effect, l *list, touches []touch, now *comm
 	for i := range touches {
 		l.apply(&touches[i])
 	}
-	groups, err := g.refill(now.at)
+	groups, err := g.refill(now)
 	var all []groupDelta
 	for _, g := range groups {
 		split := []groupDelta{{group: g}}
@@ -295,34 +295,45 @@ func (g *group) followList(effects []Effect, l *list, touches []touch, now *comm
 
 // refill reads the records that the group's list lacks. It returns the group and
 // the groups that were split off because their rules answered differently.
-func (g *group) refill(at view) ([]*group, error) {
+func (g *group) refill(now *commitView) ([]*group, error) {
 	groups := []*group{g}
 	for i := 0; i < len(groups); i++ {
-		g, l := groups[i], groups[i].result.(*list)
-		if !l.needsFill() {
+		g := groups[i]
+		if !g.result.needsFill() {
 			continue
 		}
-		for batch := l.missing(); len(g.rules) > 1 && l.missing() != 0; batch *= 2 {
-			found, err := l.next(at, batch)
-			if err != nil {
-				return groups, err
-			}
-			for _, p := range g.ask(0, found) {
-				p.result.(*list).append(found, func(i int) bool { return p.answers[i] == 1 })
-				if p.group != g {
-					groups = append(groups, p.group)
-				}
-			}
-		}
-		var own rules
-		if len(g.rules) > 0 {
-			own = g.rules[0]
-		}
-		if err := l.fill(at, own); err != nil {
+		if err := g.readFor(now, func() error {
+			split, err := g.refillList(now.at)
+			groups = append(groups, split...)
+			return err
+		}); err != nil {
 			return groups, err
 		}
 	}
 	return groups, nil
+}
+
+// refillList reads the records that the group's list lacks. It returns the groups that
+// were split off.
+func (g *group) refillList(at view) (split []*group, err error) {
+	l := g.result.(*list)
+	for batch := l.missing(); len(g.rules) > 1 && l.missing() != 0; batch *= 2 {
+		found, err := l.next(at, batch)
+		if err != nil {
+			return split, err
+		}
+		for _, p := range g.ask(0, found) {
+			p.result.(*list).append(found, func(i int) bool { return p.answers[i] == 1 })
+			if p.group != g {
+				split = append(split, p.group)
+			}
+		}
+	}
+	var own rules
+	if len(g.rules) > 0 {
+		own = g.rules[0]
+	}
+	return split, l.fill(at, own)
 }
 
 // flat returns the deltas of a query without an order.

@@ -126,6 +126,8 @@ func (e *Engine) resyncReason(err error) string {
 		return Epoch
 	case errors.Is(err, store.ErrExpired):
 		return Expired
+	case errors.Is(err, errCostly):
+		return Costly
 	}
 	e.report(fmt.Errorf("keep a cursor current: %w", err))
 	return Failed

@@ -137,6 +137,7 @@ type Query struct {
 	at        int32  // index among the selector's queries
 	ruled     bool   // its holders have rules
 	ended     bool   // it no longer follows commits
+	dear      bool   // following a commit has taken many records, see [Quota]
 	openings  *opening
 	whole     group      // of a query without rules: all holders
 	partition *partition // of a query with rules

@@ -1,7 +1,6 @@
 package cursor
 
 import (
-	"context"
 	"fmt"
 
 	"github.com/towerkit/tower/internal/query"
@@ -93,7 +92,7 @@ func (d *leavingHolder) moved(now result, seq uint64) Moved {
 // detach removes the moving holders from their queries and notes what they held
 // before the commit: nothing of the commit reaches them under their old spec.
 func (e *Engine) detach(c store.Commit, moves []Move) []leavingHolder {
-	before := e.at(context.Background(), e.st.Before(c.Seq))
+	before := e.at(e.metered, e.st.Before(c.Seq))
 	left := map[*group]leavingHolder{}
 	var leaving []leavingHolder
 	for _, m := range moves {
@@ -111,7 +110,7 @@ func (e *Engine) detach(c store.Commit, moves []Move) []leavingHolder {
 		}
 		d, known := left[g]
 		if !known {
-			d = g.leaving(before)
+			d = e.leaving(g, m.Holder, before)
 			left[g] = d
 		}
 		d.move = m
@@ -119,6 +118,17 @@ func (e *Engine) detach(c store.Commit, moves []Move) []leavingHolder {
 		leaving = append(leaving, d)
 	}
 	return leaving
+}
+
+// leaving returns what the holders of a group hold before a commit that moves one of them.
+func (e *Engine) leaving(g *group, h Holder, before view) (d leavingHolder) {
+	if err := e.readForMove(h, func() error {
+		d = g.leaving(before)
+		return nil
+	}); err != nil {
+		return leavingHolder{from: g.query, err: err}
+	}
+	return d
 }
 
 // redirect gives an opening another spec.
@@ -142,7 +152,7 @@ func (q *Query) serves(to *Spec) bool {
 
 // attach adds the moving holders to their new queries, as of the commit.
 func (e *Engine) attach(c store.Commit, leaving []leavingHolder) []Moved {
-	at := e.at(context.Background(), c.Seq)
+	at := e.at(e.metered, c.Seq)
 	read := map[*Query]result{}
 	var moved []Moved
 	for i := range leaving {
@@ -182,7 +192,7 @@ func (e *Engine) rejoin(d *leavingHolder, at view, read map[*Query]result) (*Que
 	}
 	if now == nil {
 		now = q.newResult()
-		if err := fill(now, &commitView{at: at}, own); err != nil {
+		if err := e.readForMove(d.move.Holder, func() error { return fill(now, &commitView{at: at}, own) }); err != nil {
 			e.release(q)
 			return nil, nil, err
 		}

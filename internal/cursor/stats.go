@@ -1,7 +1,6 @@
 package cursor
 
 import (
-	"context"
 	"time"
 
 	"github.com/towerkit/tower/internal/store"
@@ -29,5 +28,5 @@ func (e *Engine) Measure(on bool) { e.measured.Store(on) }
 // views.
 func (e *Engine) viewNow(read func(*store.Snapshot) error) error {
 	e.reads++
-	return e.st.ViewAt(context.Background(), e.now.seq, read)
+	return e.st.ViewAt(e.metered, e.now.seq, read)
 }

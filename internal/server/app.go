@@ -336,7 +336,7 @@ func (a *App) open(ctx context.Context, to listener) (err error) {
 	}
 	a.hub = newHub(a)
 	a.engine = cursor.NewEngine(a.store, a.hub, func(err error) { a.log.Error("cursors", "error", err) })
-	a.engine.Bound(holdings{limit.NewQueries(&a.config.Limits)})
+	a.engine.Bound(holdings{limit.NewQueries(&a.config.Limits), a.clients})
 	a.inspector.measure = a.engine.Measure
 	limits := transport.Limits{MaxFrame: a.config.Limits.MaxFrame, Pace: a.config.Limits.Pace(), Log: a.log}
 	a.sockets, a.links = transport.NewSockets(a, limits), transport.NewLinks(a, limits)

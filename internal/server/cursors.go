@@ -11,6 +11,7 @@ import (
 	"github.com/towerkit/tower/internal/cursor"
 	"github.com/towerkit/tower/internal/query"
 	"github.com/towerkit/tower/internal/record"
+	"github.com/towerkit/tower/internal/server/budget"
 	"github.com/towerkit/tower/internal/server/fault"
 	"github.com/towerkit/tower/internal/server/limit"
 	"github.com/towerkit/tower/internal/server/outbox"
@@ -255,9 +256,12 @@ func (a *App) AnswerOpen(c *Connection, cr *CursorRequest, req *wire.Request, si
 	return answer, nil
 }
 
-// holdings counts the queries that cursors hold, for who answers for their connections.
-// Consoles answer for nothing.
-type holdings struct{ queries *limit.Queries }
+// holdings counts the queries that cursors hold, and what commits read for them, for who answers for their
+// connections. Consoles answer for nothing.
+type holdings struct {
+	queries *limit.Queries
+	clients *budget.Clients
+}
 
 // Hold counts a query that a cursor opens: see [cursor.Quota].
 func (u holdings) Hold(h cursor.Holder, q *cursor.Query, all int, must bool) error {
@@ -272,6 +276,29 @@ func (u holdings) Drop(h cursor.Holder, q *cursor.Query) {
 	if c := h.(*OpenCursor).Conn; c.meter != nil {
 		u.queries.Drop(c.party, q)
 	}
+}
+
+// Spend divides the records that were read for cursors among the clients that have them open. Whoever chose
+// what is asked for pays for all, so that nobody finds out who else asks for the same.
+func (u holdings) Spend(holders []cursor.Holder, records int) {
+	chosen := map[string]bool{} // by who pays: whether they chose it
+	for _, h := range holders {
+		oc := h.(*OpenCursor)
+		payer := oc.Conn.payer()
+		chosen[payer] = chosen[payer] || oc.Request.chosen()
+	}
+	for payer, chose := range chosen {
+		if chose {
+			u.clients.Followed(payer, records)
+		} else {
+			u.clients.Followed(payer, records/len(chosen))
+		}
+	}
+}
+
+// Afford reports whether more may be read for the client that has a cursor open.
+func (u holdings) Afford(h cursor.Holder) bool {
+	return u.clients.MayFollow(h.(*OpenCursor).Conn.payer())
 }
 
 // Model returns the model of the cursor's records.

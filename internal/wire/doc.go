@@ -276,8 +276,8 @@
 //	1009  a message was larger than the limit
 //	1011  the server failed
 //	1012  the server restarts
-//	1013  more waited for the client than the server keeps, or this node lacks commits
-//	      that the client has
+//	1013  more waited for the client than the server keeps, a cursor cannot be kept
+//	      current (the reason says why), or this node lacks commits that the client has
 //	4401  the client's session has ended
 //	4000 plus a status  the application has refused the client
 //

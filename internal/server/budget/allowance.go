@@ -35,14 +35,8 @@ func (a allowance) wait(u *use, now time.Time) time.Duration {
 type client struct {
 	mu          sync.Mutex
 	work, bytes use
+	follow      use
 	requests    int           // that have begun or wait
 	waiting     int           // of these
 	turn        chan struct{} // holds a token while no request of the client stands in line for a lane
-}
-
-// isIdle reports whether the client is like one that is not known.
-func (c *client) isIdle(work, bytes allowance, now time.Time) bool {
-	work.wait(&c.work, now)
-	bytes.wait(&c.bytes, now)
-	return c.requests == 0 && c.work.spent == 0 && c.bytes.spent == 0
 }

@@ -16,6 +16,8 @@ const (
 	rest  = 3 // a lane rests three times as long as it worked
 	burst = 4 // how many seconds' bytes a client may be answered with at once
 
+	followBurst = 60 // how many seconds' work a client's open cursors may cause at once
+
 	maxWaiting = 1000    // requests of one client that wait
 	maxClients = 100_000 // clients that are known
 	sampling   = 8       // clients that are compared to find some to forget
@@ -45,6 +47,7 @@ func (r *Refusal) Error() string { return r.Reason }
 // who have all of their allowances. It is safe for concurrent use.
 type Clients struct {
 	work, bytes allowance
+	follow      allowance // of work for open cursors, when commits change them
 	lanes       chan struct{}
 	turns       chan struct{} // as many as there are lanes
 	waiting     atomic.Int64
@@ -59,7 +62,8 @@ type Clients struct {
 func New(work time.Duration, bytes, waiting int) *Clients {
 	c := &Clients{
 		work: allowance{work.Seconds(), work.Seconds()}, bytes: allowance{float64(bytes), burst * float64(bytes)},
-		lanes: make(chan struct{}, max(runtime.GOMAXPROCS(0)/2, 1)), maxWaiting: int64(waiting), all: map[string]*client{},
+		follow: allowance{work.Seconds(), followBurst * work.Seconds()},
+		lanes:  make(chan struct{}, max(runtime.GOMAXPROCS(0)/2, 1)), maxWaiting: int64(waiting), all: map[string]*client{},
 	}
 	c.turns = make(chan struct{}, cap(c.lanes))
 	for range cap(c.lanes) {
@@ -110,6 +114,31 @@ func (c *Clients) Enter(ctx context.Context, key string) (leave func(Cost), err 
 		time.AfterFunc(rest*work, func() { c.lanes <- struct{}{} })
 		c.end(one, min(work, time.Duration(c.work.size*float64(time.Second))), 0) // it has paid by waiting
 	}, nil
+}
+
+// Followed counts records that were read for a client's open cursors because a commit changed them.
+func (c *Clients) Followed(key string, records int) {
+	if key == "" {
+		return
+	}
+	one := c.begin(key)
+	defer c.end(one, 0, 0)
+	one.mu.Lock()
+	defer one.mu.Unlock()
+	c.follow.add(&one.follow, (time.Duration(records) * perRecord).Seconds(), time.Now())
+}
+
+// MayFollow reports whether more may be read for a client's open cursors. Unlike a request, a commit cannot
+// wait for its turn.
+func (c *Clients) MayFollow(key string) bool {
+	if key == "" {
+		return true
+	}
+	one := c.begin(key)
+	defer c.end(one, 0, 0)
+	one.mu.Lock()
+	defer one.mu.Unlock()
+	return c.follow.wait(&one.follow, time.Now()) == 0
 }
 
 // Check returns a [*Refusal] if a client has been answered with too many bytes.
@@ -207,6 +236,14 @@ func (c *Clients) end(one *client, work time.Duration, bytes int) {
 	c.bytes.add(&one.bytes, float64(bytes), now)
 }
 
+// isIdle reports whether a client is like one that is not known.
+func (c *Clients) isIdle(one *client, now time.Time) bool {
+	c.work.wait(&one.work, now)
+	c.bytes.wait(&one.bytes, now)
+	c.follow.wait(&one.follow, now)
+	return one.requests == 0 && one.work.spent == 0 && one.bytes.spent == 0 && one.follow.spent == 0
+}
+
 // forget looks at some clients, in no order. It drops those that are idle and, if there is
 // no place left, the one that has used the least.
 func (c *Clients) forget(now time.Time) {
@@ -214,8 +251,8 @@ func (c *Clients) forget(now time.Time) {
 	used, seen := -1.0, 0
 	for key, one := range c.all {
 		one.mu.Lock()
-		idle, busy := one.isIdle(c.work, c.bytes, now), one.requests > 0
-		uses := one.work.spent/c.work.size + one.bytes.spent/c.bytes.size
+		idle, busy := c.isIdle(one, now), one.requests > 0
+		uses := one.work.spent/c.work.size + one.bytes.spent/c.bytes.size + one.follow.spent/c.follow.size
 		one.mu.Unlock()
 		switch {
 		case idle:

@@ -43,6 +43,36 @@ func (c *Clients) left(key string) time.Duration {
 	return c.work.wait(&one.work, time.Now())
 }
 
+func TestWhatFollowsCommitsIsCountedApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(share, 1, 100)
+		most := int(followBurst * share / perRecord)
+		c.Followed("ada", most-1)
+		if !c.MayFollow("ada") || !c.MayFollow("bob") {
+			t.Error("something is left of the allowance")
+		}
+		c.Followed("ada", most+1)
+		if c.MayFollow("ada") || !c.MayFollow("bob") {
+			t.Error("ada alone has used up the allowance")
+		}
+		if c.left("ada") > 0 {
+			t.Error("requests have an allowance of their own")
+		}
+		time.Sleep(followBurst * time.Second)
+		if c.MayFollow("ada") {
+			t.Error("a minute's work was overdrawn, and is back after a minute")
+		}
+		time.Sleep(time.Second)
+		if !c.MayFollow("ada") {
+			t.Error("the allowance does not come back")
+		}
+		c.Followed("", 10*most)
+		if !c.MayFollow("") {
+			t.Error("a console pays for nothing")
+		}
+	})
+}
+
 func TestAClientWithAnAllowanceNeverWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := New(share, 1, 100)

@@ -42,7 +42,7 @@ type event struct{ counter, label, value string }
 // New returns a meter that has counted nothing, and may count what is slow by these kinds.
 func New(slow []string) *Meter {
 	m := &Meter{set: metrics.NewSet()}
-	for _, reason := range []string{"expired", "epoch", "overflow", "failed", "rules", "slow"} {
+	for _, reason := range []string{"expired", "epoch", "overflow", "failed", "costly", "rules", "slow"} {
 		m.counter(resyncs, "reason", reason)
 	}
 	for _, kind := range []string{"frames", "cursors", "queries", "connections", "rate", "reading", "guesses", "application"} {
