@@ -196,21 +196,24 @@ func TestReadingForAMoveIsBounded(t *testing.T) {
 	things, _ := rareThings(4)
 	b := newBench(t, store.Options{}, things...)
 	querytest.RunEngine(t, b.engine)
-	h := b.engine.holder("mover")
+	h, rich := b.engine.holder("mover"), b.engine.holder("rich")
 	b.open("mover", Spec{Scope: b.scope(`{"size":1}`, 2, "count")})
+	b.open("rich", Spec{Scope: b.scope(`{"size":1}`, 2, "count")})
 	sizes := 1
 	b.recorder.moves = func(store.Commit) []Move {
 		sizes++
-		return []Move{{Holder: h, To: &Spec{Scope: b.scope(fmt.Sprintf(`{"size":%d}`, sizes), 2, "count")}}}
+		to := &Spec{Scope: b.scope(fmt.Sprintf(`{"size":%d}`, sizes), 2, "count")}
+		return []Move{{Holder: h, To: to}, {Holder: rich, To: to}}
 	}
 	b.sets("1", func(x *querytest.Thing) { x.Note = new(string) })
 	if n := b.ledger.spent[h]; n < len(things) {
 		t.Errorf("%d records are counted", n)
 	}
 	b.ledger.poor[h] = true
-	if received := b.sets("2", func(x *querytest.Thing) { x.Note = new(string) }); !strings.Contains(received, "moves mover: "+Costly) {
-		t.Errorf("it receives %q", received)
+	if received := b.sets("2", func(x *querytest.Thing) { x.Note = new(string) }); !strings.Contains(received, "moves mover: "+Costly) || strings.Count(received, Costly) > 1 {
+		t.Errorf("they receive %q", received)
 	}
 	b.recorder.moves = nil
+	b.engine.Close("rich")
 	b.expectNothingLeft()
 }

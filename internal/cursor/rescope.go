@@ -1,6 +1,7 @@
 package cursor
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/towerkit/tower/internal/query"
@@ -110,8 +111,9 @@ func (e *Engine) detach(c store.Commit, moves []Move) []leavingHolder {
 		}
 		d, known := left[g]
 		if !known {
-			d = e.leaving(g, m.Holder, before)
-			left[g] = d
+			if d = e.leaving(g, m.Holder, before); !errors.Is(d.err, errCostly) { // another holder may afford it
+				left[g] = d
+			}
 		}
 		d.move = m
 		e.detachHolder(m.Holder)
