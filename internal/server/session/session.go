@@ -72,9 +72,10 @@ type Options struct {
 // Sessions starts, finds and ends sessions.
 type Sessions struct {
 	Options
-	store  *store.Store
-	sealer sealer
-	uses   uses
+	store   *store.Store
+	sealer  sealer
+	uses    uses
+	decoded decoded
 }
 
 // New returns the sessions of a store.
@@ -82,7 +83,7 @@ func New(st *store.Store, o Options) *Sessions {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Sessions{Options: o, store: st, sealer: newSealer(o.Secrets, o.Age), uses: newUses()}
+	return &Sessions{Options: o, store: st, sealer: newSealer(o.Secrets, o.Age), uses: newUses(), decoded: decoded{all: map[record.ID]*decodedRecord{}}}
 }
 
 // maxAgent is how many bytes of a user agent are kept.
@@ -249,7 +250,7 @@ func (s *Sessions) get(snap *store.Snapshot, id record.ID) (d Details, err error
 	for _, t := range s.tables() {
 		var image *record.Image
 		if image, err = snap.Get(t.Model, id); err == nil {
-			return t.Of(image)
+			return s.decoded.of(t, image)
 		}
 		if !errors.Is(err, store.ErrNotFound) {
 			break

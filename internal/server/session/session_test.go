@@ -351,3 +351,39 @@ func TestForgedCookies(t *testing.T) {
 		t.Error("a session is live although the store cannot be read")
 	}
 }
+
+// What a record holds is remembered, and read anew when the record is another: in each store that has it, and within
+// a transaction that has changed it.
+func TestAChangedSessionIsReadAnew(t *testing.T) {
+	s := openAt(t, filepath.Join(t.TempDir(), "sessions.db"), time.Now, firstSecret)
+	name := start(t, s, "01J00000000000000000000000")
+	if _, err := s.find(t.Context(), name); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.store.Update(t.Context(), "test", func(tx *store.Tx) error {
+		before, table, err := s.in(tx, name.ID)
+		if err != nil {
+			return err
+		}
+		before.Label = "renamed"
+		if err := table.Put(tx, name.ID, &before); err != nil {
+			return err
+		}
+		if now, _, err := s.in(tx, name.ID); err != nil || now.Label != "renamed" {
+			t.Errorf("the transaction sees the label %q: %v", now.Label, err)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if now, err := s.find(t.Context(), name); err != nil || now.Label != "renamed" {
+		t.Errorf("the label is %q: %v", now.Label, err)
+	}
+	for i := range mostDecoded + 10 {
+		s.decoded.all[record.ID(fmt.Sprint(i))] = &decodedRecord{}
+	}
+	s.decoded.all[name.ID] = nil
+	if _, err := s.find(t.Context(), name); err != nil || len(s.decoded.all) > mostDecoded {
+		t.Errorf("%d sessions are remembered: %v", len(s.decoded.all), err)
+	}
+}

@@ -99,7 +99,11 @@ func (s *Sessions) table(m *record.Model) *typed.Table[Details] {
 // in returns the content of a record in a transaction, and its table.
 func (s *Sessions) in(tx *store.Tx, id record.ID) (d Details, t *typed.Table[Details], err error) {
 	for _, t = range s.tables() {
-		if d, _, err = t.Get(tx, id); !errors.Is(err, store.ErrNotFound) {
+		var image *record.Image
+		if image, err = tx.Get(t.Model, id); err == nil {
+			d, err = s.decoded.of(t, image)
+		}
+		if !errors.Is(err, store.ErrNotFound) {
 			break
 		}
 	}
