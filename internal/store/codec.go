@@ -17,9 +17,9 @@ import (
 //
 //	time in microseconds, 8 bytes big-endian ‖ by ‖ number of changes, uvarint ‖ changes
 //
-// A change is its op, 1 byte ‖ model ‖ id ‖ the record before, unless it is a create
-// ‖ the record after, unless it is a delete. Within a commit, texts and records are
-// preceded by their length as a uvarint.
+// in pieces if it is long, see pieceSize. A change is its op, 1 byte ‖ model ‖ id ‖ the
+// record before, unless it is a create ‖ the record after, unless it is a delete. Within
+// a commit, texts and records are preceded by their length as a uvarint.
 
 var errShort = fmt.Errorf("the entry is cut short: %w", errDamaged)
 
