@@ -121,7 +121,7 @@ func (b *batch) apply(p *pending) (Commit, error) {
 	for _, at := range p.versions {
 		binary.BigEndian.PutUint64(p.entry[at:], c.Seq)
 	}
-	err := putEntry(b.bucket(logBucket, appendFill).Put, c.Seq, p.entry)
+	err := putEntry(b.bucket(logBucket, appendFill), c.Seq, p.entry)
 	if err == nil {
 		err = b.records(p, c.Seq)
 	}

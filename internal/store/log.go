@@ -110,28 +110,36 @@ func isPiece(key []byte, seq uint64, number uint32) bool {
 	return len(key) == 12 && binary.BigEndian.Uint64(key) == seq && binary.BigEndian.Uint32(key[8:]) == number
 }
 
+// A writableLog is the bucket of the log in a transaction that writes: a [bolt.Bucket], or a
+// bucket that notes the keys for a compaction.
+type writableLog interface {
+	Put(key, piece []byte) error
+	Delete(key []byte) error
+	Cursor() *bolt.Cursor
+}
+
 // putEntry puts the entry of a commit into the log. The entry must not be written to before
 // the end of the transaction.
-func putEntry(put func(key, piece []byte) error, seq uint64, entry []byte) error {
+func putEntry(log writableLog, seq uint64, entry []byte) error {
 	var number uint32
 	for len(entry) > pieceSize {
-		if err := put(pieceKey(seq, number), entry[:pieceSize:pieceSize]); err != nil {
+		if err := log.Put(pieceKey(seq, number), entry[:pieceSize:pieceSize]); err != nil {
 			return err
 		}
 		entry = entry[pieceSize:]
 		number++
 	}
-	return put(pieceKey(seq, number), entry)
+	return log.Put(pieceKey(seq, number), entry)
 }
 
 // deleteEntry removes the entry of a commit from the log.
-func deleteEntry(remove func(key []byte) error, log *bolt.Bucket, seq uint64) error {
+func deleteEntry(log writableLog, seq uint64) error {
 	for {
 		k, _ := log.Cursor().Seek(seqKey(seq))
 		if k == nil || binary.BigEndian.Uint64(k) != seq {
 			return nil
 		}
-		if err := remove(k); err != nil {
+		if err := log.Delete(k); err != nil {
 			return err
 		}
 	}
@@ -187,10 +195,11 @@ func logStart(btx *bolt.Tx, h head) uint64 {
 // [ErrNoCommit] if from has been lost.
 func (s *Store) readLog(btx *bolt.Tx, from, last uint64, budget int) ([]Commit, error) {
 	var commits []Commit
-	if !readForks(btx).Has(from) {
+	forks := readForks(btx)
+	if !forks.Has(from) {
 		return nil, lost(from)
 	}
-	err := eachEntry(btx, from, last, budget, func(seq uint64, entry []byte) (size int, err error) {
+	err := eachEntry(btx, forks, from, last, budget, func(seq uint64, entry []byte) (size int, err error) {
 		c, err := decodeCommit(seq, entry, s.Model)
 		commits = append(commits, c)
 		return len(entry), err
@@ -201,14 +210,14 @@ func (s *Store) readLog(btx *bolt.Tx, from, last uint64, budget int) ([]Commit, 
 	return commits, nil
 }
 
-// eachEntry calls fn with copies of the entries from one commit to another: with at least one, and
-// with no more than fit into budget bytes by the sizes that fn returns. It returns
-// [ErrExpired] if the log does not have them.
-func eachEntry(btx *bolt.Tx, from, last uint64, budget int, fn func(seq uint64, entry []byte) (size int, err error)) error {
+// eachEntry calls fn with copies of the entries from one commit to another. It stops once the
+// sizes that fn returns reach budget bytes. It returns [ErrExpired] if the log does not
+// have one of the entries.
+func eachEntry(btx *bolt.Tx, forks lineage.Forks, from, last uint64, budget int, fn func(seq uint64, entry []byte) (size int, err error)) error {
 	if from > last {
 		return nil
 	}
-	next, forks := from, readForks(btx)
+	next := from
 	for seq, entry := range entries(btx, from) {
 		if seq != next {
 			break
@@ -275,7 +284,8 @@ func (s *Store) trim(btx *bolt.Tx, h *head, now time.Time, limit int) error {
 	}
 }
 
-// outgrown reports whether the log is to lose its oldest commit, which is of that time.
+// outgrown reports whether the log must drop its oldest commit, made at that time: the log is
+// too large, or the commit too old.
 func (s *Store) outgrown(h *head, seq uint64, at, now time.Time) bool {
 	most, age := uint64(s.options.LogBytes), s.options.LogAge
 	if seq > s.held.Load() {

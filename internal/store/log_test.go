@@ -31,7 +31,7 @@ func (b *blog) longPost(size int) Commit {
 	}
 }
 
-// pieces returns the keys of the log, as the seq and the number of each piece.
+// pieces returns the sizes of the pieces in which the log keeps a commit, and checks their keys.
 func (b *blog) pieces(seq uint64) (sizes []int) {
 	b.t.Helper()
 	if err := b.db.Load().View(func(btx *bolt.Tx) error {
@@ -87,7 +87,7 @@ func TestALongEntryIsInPieces(t *testing.T) {
 	}
 }
 
-// A commit leaves the log whole, whatever the number of its pieces.
+// The log drops all pieces of a commit at once.
 func TestALongEntryIsTrimmedWhole(t *testing.T) {
 	now := time.UnixMicro(1_000_000)
 	b := newBlog(t, Options{LogAge: time.Hour, Now: func() time.Time { return now }})
@@ -121,7 +121,7 @@ func TestALongEntryIsForgottenWhole(t *testing.T) {
 	}
 }
 
-// A feed reports that a piece is missing, and does not read beyond it.
+// A feed and Check report a missing piece.
 func TestAMissingPieceIsAnError(t *testing.T) {
 	for number := range uint32(3) {
 		b := &blog{t: t, posts: mustModel(t, "posts", &post{}), users: mustModel(t, "users", &user{}), path: t.TempDir() + "/x.db"}
@@ -146,8 +146,8 @@ func TestAMissingPieceIsAnError(t *testing.T) {
 	}
 }
 
-// A file of the earlier format has the same entries in one piece each. It is read, and from then on
-// refused by programs that know the earlier format alone.
+// A file of the earlier format keeps each entry whole. The store reads it, and gives it the new format, which
+// earlier programs refuse.
 func TestAFileWithWholeEntries(t *testing.T) {
 	b := newBlog(t, Options{})
 	b.ring.maxCount = 1
@@ -156,7 +156,7 @@ func TestAFileWithWholeEntries(t *testing.T) {
 	if err := b.db.Load().Update(func(btx *bolt.Tx) error {
 		entry, log := readEntry(btx, c.Seq), btx.Bucket(logBucket)
 		return errors.Join(
-			deleteEntry(log.Delete, log, c.Seq),
+			deleteEntry(log, c.Seq),
 			log.Put(seqKey(c.Seq), entry),
 			btx.Bucket(metaBucket).Put(formatKey, []byte(wholeFormat)),
 		)
@@ -183,16 +183,12 @@ func TestAFileWithWholeEntries(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	state, err := func() (State, error) {
-		b.close()
-		f, err := OpenFile(b.path)
-		if err != nil {
-			return State{}, err
-		}
-		defer f.Close()
-		return f.State()
-	}()
-	if err != nil || state.Seq != b.Seq() {
+	b.close()
+	if f, err = OpenFile(b.path); err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if state, err := f.State(); err != nil || state.Seq != b.Seq() {
 		t.Errorf("the file is at %d, want %d: %v", state.Seq, b.Seq(), err)
 	}
 }

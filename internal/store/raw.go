@@ -43,7 +43,7 @@ func (s *Store) Entries(from uint64, budget int) (entries []Entry, err error) {
 
 func readEntries(btx *bolt.Tx, from, last uint64, budget int) (found []Entry, err error) {
 	ages, keys, forks := btx.Bucket(agesBucket), btx.Bucket(keysBucket), readForks(btx)
-	err = eachEntry(btx, from, last, budget, func(seq uint64, entry []byte) (size int, err error) {
+	err = eachEntry(btx, forks, from, last, budget, func(seq uint64, entry []byte) (size int, err error) {
 		e := Entry{Seq: seq, After: forks.Before(seq), Data: entry}
 		if age := ages.Get(seqKey(seq)); len(age) > 8 {
 			e.Key = bytes.Clone(age[8:])
@@ -346,7 +346,7 @@ func rewind(btx *bolt.Tx, seq uint64) (left uint64, err error) {
 				return 0, err
 			}
 		}
-		if err := deleteEntry(log.Delete, log, h.seq); err != nil {
+		if err := deleteEntry(log, h.seq); err != nil {
 			return 0, err
 		}
 	}
@@ -358,6 +358,7 @@ func (f *File) Append(entries []Entry) error {
 	return f.guarded(func() error {
 		return f.db.Update(func(btx *bolt.Tx) error {
 			h := readHead(btx)
+			// A long entry is put in pieces, which the earlier format does not have.
 			if err := btx.Bucket(metaBucket).Put(formatKey, []byte(format)); err != nil {
 				return err
 			}
@@ -399,7 +400,7 @@ func logEntry(btx *bolt.Tx, h *head, e *Entry) error {
 	log := btx.Bucket(logBucket)
 	log.FillPercent = appendFill
 	h.bytes += uint64(len(e.Data))
-	return putEntry(log.Put, e.Seq, bytes.Clone(e.Data))
+	return putEntry(log, e.Seq, bytes.Clone(e.Data))
 }
 
 // Settle prepares a file that was restored for its application: it begins another

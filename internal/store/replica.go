@@ -399,7 +399,7 @@ func (b *batch) rewind(fork uint64) error {
 				return err
 			}
 		}
-		if err := deleteEntry(log.Delete, log.Bucket, b.head.seq); err != nil {
+		if err := deleteEntry(log, b.head.seq); err != nil {
 			return err
 		}
 		b.head.bytes -= uint64(len(data))

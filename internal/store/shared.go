@@ -448,7 +448,7 @@ func (b *batch) takeInOne(e *Entry) error {
 	if err != nil {
 		return err
 	}
-	if err := putEntry(b.bucket(logBucket, appendFill).Put, e.Seq, data); err != nil {
+	if err := putEntry(b.bucket(logBucket, appendFill), e.Seq, data); err != nil {
 		return err
 	}
 	for i := range changes {
