@@ -8,23 +8,23 @@ import (
 	"github.com/towerkit/tower/internal/store/typed"
 )
 
-// mostDecoded is how many sessions are remembered.
+// mostDecoded is how many sessions the cache holds.
 const mostDecoded = 4096
 
-// decoded remembers what the records of sessions hold, as every request reads that of its own session. It is safe for
-// concurrent use.
+// decoded caches what the records of sessions decode to: every request reads the record of its session. It is safe
+// for concurrent use.
 type decoded struct {
 	mu  sync.Mutex
 	all map[record.ID]*decodedRecord
 }
 
-// A decodedRecord has what a record holds, and the JSON that says so.
+// A decodedRecord is the JSON of a record, and what it decodes to.
 type decodedRecord struct {
 	public, private []byte
 	details         Details
 }
 
-// of returns what a record of the table holds.
+// of returns what a record of the table decodes to.
 func (d *decoded) of(t *typed.Table[Details], image *record.Image) (Details, error) {
 	d.mu.Lock()
 	known := d.all[image.ID]

@@ -246,17 +246,23 @@ func (s *Sessions) details(id record.ID) (d Details, err error) {
 	return d, err
 }
 
-func (s *Sessions) get(snap *store.Snapshot, id record.ID) (d Details, err error) {
-	for _, t := range s.tables() {
+func (s *Sessions) get(snap *store.Snapshot, id record.ID) (Details, error) {
+	d, _, err := s.read(snap.Get, id)
+	return d, err
+}
+
+// read returns the content of a record that get finds, and its table.
+func (s *Sessions) read(get func(*record.Model, record.ID) (*record.Image, error), id record.ID) (d Details, t *typed.Table[Details], err error) {
+	for _, t = range s.tables() {
 		var image *record.Image
-		if image, err = snap.Get(t.Model, id); err == nil {
-			return s.decoded.of(t, image)
+		if image, err = get(t.Model, id); err == nil {
+			d, err = s.decoded.of(t, image)
 		}
 		if !errors.Is(err, store.ErrNotFound) {
 			break
 		}
 	}
-	return d, err
+	return d, t, err
 }
 
 // Live reports whether a session has not ended. A visitor's never does. A session is not

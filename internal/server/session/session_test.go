@@ -352,8 +352,7 @@ func TestForgedCookies(t *testing.T) {
 	}
 }
 
-// What a record holds is remembered, and read anew when the record is another: in each store that has it, and within
-// a transaction that has changed it.
+// A changed record is decoded again, also within the transaction that changes it. The cache has a bound.
 func TestAChangedSessionIsReadAnew(t *testing.T) {
 	s := openAt(t, filepath.Join(t.TempDir(), "sessions.db"), time.Now, firstSecret)
 	name := start(t, s, "01J00000000000000000000000")

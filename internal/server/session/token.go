@@ -2,7 +2,6 @@ package session
 
 import (
 	"crypto/rand"
-	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -98,14 +97,5 @@ func (s *Sessions) table(m *record.Model) *typed.Table[Details] {
 
 // in returns the content of a record in a transaction, and its table.
 func (s *Sessions) in(tx *store.Tx, id record.ID) (d Details, t *typed.Table[Details], err error) {
-	for _, t = range s.tables() {
-		var image *record.Image
-		if image, err = tx.Get(t.Model, id); err == nil {
-			d, err = s.decoded.of(t, image)
-		}
-		if !errors.Is(err, store.ErrNotFound) {
-			break
-		}
-	}
-	return d, t, err
+	return s.read(tx.Get, id)
 }
