@@ -86,8 +86,8 @@ type Limits struct {
 	// much share, and is refused if that takes too long. Behind a proxy, see
 	// [Config].TrustedProxies.
 	//
-	// What commits read for open cursors is counted apart, with a minute's worth at once. Who has used
-	// that up is disconnected when a commit would read many records again, and connects anew.
+	// The reading that commits cause for open cursors is counted apart, with a minute's worth at once. A
+	// client that has used that up is disconnected when a commit would read many records for it again.
 	//
 	// Default: 10 milliseconds.
 	MaxReading time.Duration

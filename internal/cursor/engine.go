@@ -27,7 +27,7 @@ const (
 	Epoch    = "epoch"    // the client's position is not in this store's history
 	Overflow = "overflow" // so many records have left that the whole state is smaller
 	Failed   = "failed"   // the store could not be read; the error was reported
-	Costly   = "costly"   // keeping the cursor current takes more reading than the quota lets its holders cause
+	Costly   = "costly"   // keeping the cursor current takes more reading than the quota allows its holders
 )
 
 // A Sink receives what happens to the open cursors. The engine calls its methods

@@ -21,8 +21,8 @@ type Quota interface {
 	// a commit.
 	Spend(holders []Holder, records int)
 
-	// Afford reports whether the engine may read many records for the holder again. A holder for which it
-	// may not receives a [Costly] resync.
+	// Afford reports whether the engine may read many records for the holder again. If not, the
+	// holder receives a [Costly] resync.
 	Afford(h Holder) bool
 }
 
@@ -30,7 +30,7 @@ type Quota interface {
 // asking whether the holders can afford it.
 const manyRecords = 1000
 
-var errCostly = errors.New("keeping the cursor current takes more reading than its holders may cause")
+var errCostly = errors.New("keeping the cursor current takes more reading than its holders are allowed")
 
 // Bound sets the quota of the engine. It must be called before the first cursor is opened.
 func (e *Engine) Bound(by Quota) { e.quota = by }
@@ -54,17 +54,16 @@ func (e *Engine) drop(h Holder, q *Query) {
 	}
 }
 
-// readFor calls read, which reads the store for the group while it follows a commit. If that has
-// taken many records before, those who cannot afford it leave the group first. It returns errCostly if
-// that is all of them.
+// readFor calls read, which reads the store for the group while it follows a commit. If an earlier
+// read for the query took many records, readFor first removes the holders that cannot afford another.
+// It returns errCostly if no holder can.
 func (g *group) readFor(now *commitView, read func() error) error {
 	e := g.query.engine
 	if e.quota == nil || now.preview != nil || len(g.holders) == 0 {
 		return read()
 	}
 	if g.query.dear {
-		poor := slices.Clone(g.holders)
-		poor = slices.DeleteFunc(poor, e.quota.Afford)
+		poor := slices.DeleteFunc(slices.Clone(g.holders), e.quota.Afford)
 		if len(poor) == len(g.holders) {
 			return errCostly
 		}
@@ -86,8 +85,8 @@ func (e *Engine) refuse(q *Query, poor []Holder) {
 	e.refused = append(e.refused, Effect{Query: q, Holders: poor, Resync: Costly})
 }
 
-// readForMove calls read, which reads the store for a holder whose spec a commit changes. How many
-// records it takes is not known before.
+// readForMove calls read, which reads the store for a holder whose spec a commit changes. It returns
+// errCostly if the holder cannot afford to read many records, since their number is not known before.
 func (e *Engine) readForMove(h Holder, read func() error) error {
 	if e.quota == nil {
 		return read()

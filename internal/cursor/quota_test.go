@@ -87,10 +87,10 @@ func TestAQueryMayBeRefused(t *testing.T) {
 	b.expectNothingLeft()
 }
 
-// rareEvery says that one thing in so many has the size 1, which has no index.
+// One thing in rareEvery has size 1. The field size has no index.
 const rareEvery = 1200
 
-// rareThings returns things of which few have the size 1, and the ids of these in the order of count.
+// rareThings returns things, few of which have size 1. rare lists the ids of those few, ordered by count.
 func rareThings(few int) (all []any, rare []record.ID) {
 	for i := range few * rareEvery {
 		thing := &querytest.Thing{Record: record.Record{ID: numbered(i)}, Count: i}
@@ -103,7 +103,7 @@ func rareThings(few int) (all []any, rare []record.ID) {
 	return all, rare
 }
 
-// grow makes a thing leave what has the size 1, and returns what the sink received.
+// grow sets the size of a thing to 2, so that the thing leaves the cursors on size 1. It returns what the sink received.
 func (b *bench) grow(id record.ID) string {
 	return b.commit(func(tx *store.Tx) error {
 		_, err := tx.Update(b.Things, id, func(x any) error {
@@ -114,8 +114,8 @@ func (b *bench) grow(id record.ID) string {
 	})
 }
 
-// What a commit reads for a window, an extreme, or a window behind a rule is counted, and refused once none of
-// the holders can afford it. Cheap reads are neither.
+// The engine counts the records that it reads for a window, a window behind a rule or an extreme while it follows a
+// commit. A holder that cannot afford another such read receives a resync, and the other holders go on.
 func TestReadingForACommitIsBounded(t *testing.T) {
 	things, rare := rareThings(8)
 	for _, c := range []struct {
@@ -173,7 +173,7 @@ func TestReadingForACommitIsBounded(t *testing.T) {
 	}
 }
 
-// A window that an index answers is refilled whoever holds it.
+// The engine refills a window that an index answers, even for a holder that can afford nothing.
 func TestACheapWindowIsNotCounted(t *testing.T) {
 	things, _ := rareThings(2)
 	b := newBench(t, store.Options{}, things...)
@@ -191,7 +191,7 @@ func TestACheapWindowIsNotCounted(t *testing.T) {
 	}
 }
 
-// A holder that moves to a scope that takes many records to read pays for it, and can be refused.
+// A holder pays for the records that its move to another scope reads, and is refused if it cannot afford them.
 func TestReadingForAMoveIsBounded(t *testing.T) {
 	things, _ := rareThings(4)
 	b := newBench(t, store.Options{}, things...)

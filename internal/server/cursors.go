@@ -278,8 +278,8 @@ func (u holdings) Drop(h cursor.Holder, q *cursor.Query) {
 	}
 }
 
-// Spend divides the records that were read for cursors among the clients that have them open. Whoever chose
-// what is asked for pays for all, so that nobody finds out who else asks for the same.
+// Spend divides the records that were read for cursors among the clients that have them open. A client that
+// chose what its cursor asks for pays for all records, so that it cannot find out whether others ask for the same.
 func (u holdings) Spend(holders []cursor.Holder, records int) {
 	chosen := map[string]bool{} // by who pays: whether they chose it
 	for _, h := range holders {

@@ -10,10 +10,10 @@ import (
 	"github.com/towerkit/tower/internal/wire"
 )
 
-const between = 300 // notes that a user may not see between two of the user's own
+const between = 300 // hidden notes between two of a user's own
 
-// scatterNotes creates notes of a user, each after many that the user may not see. It returns the user's,
-// newest first.
+// scatterNotes creates notes of a user, each after many that are hidden from the user. It returns the ids of the
+// user's notes, newest first.
 func (a attacker) scatterNotes(user tower.ID, count int) (own []tower.ID) {
 	a.t.Helper()
 	for range count {
@@ -38,9 +38,9 @@ func (a attacker) scatterNotes(user tower.ID, count int) (own []tower.ID) {
 	return own
 }
 
-// TestOpenCursorsHaveAShareOfReading empties a window whose next records are found only by reading many, again and
-// again: each time, the server reads while it follows a commit. Whoever has caused too much of that loses the
-// connection, and waits for a turn to open the window again. Others who hold the same query keep theirs.
+// TestOpenCursorsHaveAShareOfReading empties a window again and again. To find the next records of the window, the
+// server reads many others while it follows a commit. A user who has caused too much of that loses the connection, and
+// waits for a turn to open the window again. Another user with the same query keeps the connection.
 func TestOpenCursorsHaveAShareOfReading(t *testing.T) {
 	onEachTransport(t, func(t *testing.T, transport string) {
 		config := notebook()
